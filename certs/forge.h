@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Original certificate + plan -> forged one. A forgery copies all that the
+ * original shows and changes what the plan says. The catalogue of flaws is
+ * forgeries.def. */
+#ifndef CERTS_FORGE_H
+#define CERTS_FORGE_H
+
+#include "certs/ca.h"
+#include "certs/err.h"
+
+#include <openssl/x509.h>
+
+/* One row of the catalogue. */
+struct forgery {
+    const char *id;      /* "t03" */
+    char family;         /* 't' */
+    const char *title;   /* one short phrase */
+    const char *how;     /* how it is made, one sentence */
+    const char *check;   /* which check stops it */
+    int verify_code;     /* X509_V_ERR_*, 0: none */
+    const char *alert;   /* that OpenSSL clients send, "" none */
+    const char *rfc;     /* the section that demands the check */
+    const char *history; /* a case from history, "" none */
+    bool signed_by_lab;  /* needs the lab's own CA as an accomplice */
+};
+
+const struct forgery *forgery_find(const char *id);    /* NULL: unknown */
+const struct forgery *forgery_nearest(const char *id); /* for suggestions */
+const struct forgery *forgery_at(unsigned index);      /* NULL behind last */
+
+/* Who may sign. Members that the forgery does not need may be NULL. */
+struct forge_signers {
+    const struct ca *lab;   /* the lab's intermediate */
+    const struct ca *rogue; /* the attacker's */
+};
+
+struct forge_plan {
+    const struct forgery *forgery; /* NULL: sign with the rogue CA, else
+                                      faithful: what a proxy does normally */
+    const char *server_name; /* the name the victim asked for; always in the
+                                forged certificate unless the forgery is about
+                                names */
+    EVP_PKEY *key;           /* use this key pair (borrowed); NULL: make one
+                                of the original's kind */
+};
+
+struct forged {
+    X509 *leaf;
+    EVP_PKEY *key;          /* what the server side signs with */
+    STACK_OF(X509) * chain; /* to send after the leaf; may be empty */
+};
+void forged_close(struct forged *forged);
+
+/* `original` may be NULL: then a plain server certificate for server_name is
+ * the model. -1 when a signer is missing, the name is outside the lab
+ * (EXIT_CONTAINMENT), or OpenSSL fails. */
+int forge_leaf(const struct forge_signers *signers, X509 *original,
+               const struct forge_plan *plan, struct forged *out,
+               struct err *err);
+
+#endif

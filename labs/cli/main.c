@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Finds the subcommand and runs it. */
+#include "labs/cli/cli.h"
+#include "labs/cli/commands.h"
+
+#include <string.h>
+
+static int no_such_command(const char *word)
+{
+    const char *names[64];
+    unsigned count = 0;
+    for (const struct command *it = commands; it->name && count < 63; it++)
+        if (!it->hidden)
+            names[count++] = it->name;
+    names[count] = NULL;
+    const char *near = nearest(word, names);
+    struct err err = ERR_INIT;
+    err_code(&err, EXIT_USAGE,
+             "no command \"%s\"%s%s%s; 'mitmlab help' lists "
+             "them",
+             word, near ? " (did you mean " : "", near ? near : "",
+             near ? "?)" : "");
+    return cli_fail(&err);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return cmd_help(1, argv);
+    const char *word = argv[1];
+    if (!strcmp(word, "--help") || !strcmp(word, "-h"))
+        word = "help";
+    const struct command *command = command_find(word);
+    if (!command)
+        return no_such_command(word);
+    return command->run(argc - 1, argv + 1);
+}

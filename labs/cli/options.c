@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The option parser and the help text, both from one table. */
+#include "labs/cli/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct option *find_long(const struct option *table,
+                                      const char *name, size_t len)
+{
+    for (; table->name; table++)
+        if (strlen(table->name) == len && !strncmp(table->name, name, len))
+            return table;
+    return NULL;
+}
+
+static const struct option *find_letter(const struct option *table, char letter)
+{
+    for (; table->name; table++)
+        if (table->letter && table->letter == letter)
+            return table;
+    return NULL;
+}
+
+static unsigned distance(const char *a, const char *b)
+{
+    enum { MOST = 32 };
+    unsigned row[MOST + 1];
+    size_t width = strnlen(b, MOST);
+    for (size_t j = 0; j <= width; j++)
+        row[j] = (unsigned)j;
+    for (size_t i = 0; a[i] && i < MOST; i++) {
+        unsigned corner = row[0];
+        row[0] = (unsigned)i + 1;
+        for (size_t j = 0; j < width; j++) {
+            unsigned change = corner + (a[i] != b[j]);
+            corner = row[j + 1];
+            unsigned least = row[j] < row[j + 1] ? row[j] : row[j + 1];
+            row[j + 1] = change < least + 1 ? change : least + 1;
+        }
+    }
+    return row[width];
+}
+
+const char *nearest(const char *word, const char *const *names)
+{
+    const char *best = NULL;
+    unsigned least = 3 + (unsigned)strlen(word) / 4;
+    for (; *names; names++) {
+        unsigned far = distance(word, *names);
+        if (far < least) {
+            least = far;
+            best = *names;
+        }
+    }
+    return best;
+}
+
+static int unknown(const struct command *command, const struct option *table,
+                   const char *word, struct err *err)
+{
+    const char *names[64];
+    unsigned count = 0;
+    for (; table->name && count < 63; table++)
+        names[count++] = table->name;
+    names[count] = NULL;
+    const char *near = nearest(word + strspn(word, "-"), names);
+    err_code(err, EXIT_USAGE,
+             "%s: no option %s%s%s%s; 'mitmlab help %s' lists them",
+             command->name, word, near ? " (did you mean --" : "",
+             near ? near : "", near ? "?)" : "", command->name);
+    return -1;
+}
+
+static int take_number(const struct option *option, const char *value,
+                       struct err *err)
+{
+    char *end;
+    errno = 0;
+    long long number = strtoll(value, &end, 10);
+    if (errno || end == value || *end) {
+        err_code(err, EXIT_USAGE, "--%s wants a whole number, not \"%s\"",
+                 option->name, value);
+        return -1;
+    }
+    *(long long *)option->target = number;
+    return 0;
+}
+
+static int take_item(const struct option *option, const char *value,
+                     struct err *err)
+{
+    struct option_list *list = option->target;
+    if (list->count == sizeof list->items / sizeof *list->items) {
+        err_code(err, EXIT_USAGE, "--%s is given more than %u times",
+                 option->name, list->count);
+        return -1;
+    }
+    list->items[list->count++] = value;
+    return 0;
+}
+
+static int take(const struct option *option, const char *value, struct err *err)
+{
+    switch (option->kind) {
+    case OPTION_FLAG:
+        *(bool *)option->target = true;
+        return 0;
+    case OPTION_TEXT:
+        *(const char **)option->target = value;
+        return 0;
+    case OPTION_NUMBER:
+        return take_number(option, value, err);
+    case OPTION_LIST:
+        return take_item(option, value, err);
+    }
+    return -1;
+}
+
+/* One "--name", "--name=value", "-l" at argv[*at]; steps over its value. */
+static int parse_one(const struct command *command, const struct option *table,
+                     int argc, char **argv, int *at, struct err *err)
+{
+    char *word = argv[*at], *value = NULL;
+    const struct option *option;
+    if (word[1] == '-') {
+        size_t len = strcspn(word + 2, "=");
+        option = find_long(table, word + 2, len);
+        if (word[2 + len] == '=')
+            value = word + 2 + len + 1;
+    } else {
+        option = word[2] ? NULL : find_letter(table, word[1]);
+    }
+    if (!option)
+        return unknown(command, table, word, err);
+    if (option->kind == OPTION_FLAG && value) {
+        err_code(err, EXIT_USAGE, "--%s takes no value", option->name);
+        return -1;
+    }
+    if (option->kind != OPTION_FLAG && !value) {
+        if (*at + 1 == argc) {
+            err_code(err, EXIT_USAGE, "--%s wants a value: %s", option->name,
+                     option->value);
+            return -1;
+        }
+        value = argv[++*at];
+    }
+    return take(option, value, err);
+}
+
+static int keep_argument(const struct command *command, const char *word,
+                         struct arguments *rest, struct err *err)
+{
+    if (rest->count == sizeof rest->items / sizeof *rest->items) {
+        err_code(err, EXIT_USAGE, "%s: too many arguments", command->name);
+        return -1;
+    }
+    rest->items[rest->count++] = word;
+    return 0;
+}
+
+int options_parse(const struct command *command, const struct option *table,
+                  int argc, char **argv, struct arguments *rest, bool *helped,
+                  struct err *err)
+{
+    *rest = (struct arguments){0};
+    *helped = false;
+    bool only_words = false;
+    for (int at = 1; at < argc; at++) {
+        char *word = argv[at];
+        if (only_words || word[0] != '-' || !word[1]) {
+            if (keep_argument(command, word, rest, err))
+                return -1;
+        } else if (!strcmp(word, "--")) {
+            only_words = true;
+        } else if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
+            options_help(command, table, stdout);
+            *helped = true;
+            return 0;
+        } else if (parse_one(command, table, argc, argv, &at, err)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+void options_help(const struct command *command, const struct option *table,
+                  FILE *out)
+{
+    fprintf(out, "usage: mitmlab %s\n\n%s\n", command->synopsis,
+            command->sentence);
+    if (table->name)
+        fprintf(out, "\noptions:\n");
+    for (; table->name; table++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s%c%s--%s%s%s", table->letter ? "-" : "",
+                 table->letter ? table->letter : ' ',
+                 table->letter ? ", " : "   ", table->name,
+                 table->value ? " " : "", table->value ? table->value : "");
+        fprintf(out, "  %-26s %s\n", name, table->sentence);
+    }
+}
+
+int cli_fail(const struct err *err)
+{
+    fprintf(stderr, "mitmlab: %s\n", err->text);
+    return err->code ? err->code : EXIT_BUG;
+}

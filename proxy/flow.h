@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is known about one intercepted connection. The proxy fills it in as it
+ * learns; hooks read it. Everything in it lives in the flow's arena and goes
+ * with it. */
+#ifndef PROXY_FLOW_H
+#define PROXY_FLOW_H
+
+#include "proxy/base/arena.h"
+#include "proxy/base/dial.h"
+#include "proxy/event.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct relay;
+
+struct flow {
+    uint64_t id;             /* 1, 2, 3 ... in this process */
+    union address victim;    /* who opened the connection */
+    union address listener;  /* our end towards the victim */
+    union address server;    /* where we connect to; family 0: not yet */
+    union address local;     /* our end towards the server */
+    const char *server_name; /* SNI, Host or URL; NULL: not known yet */
+    bool tls;                /* the victim speaks TLS */
+    unsigned exchanges;      /* HTTP requests seen so far */
+    struct arena arena;
+    struct relay *relay; /* the proxy's own; hooks leave it alone */
+    void *hook_state[8]; /* one slot per registered hook */
+};
+
+/* The zeroed memory that the hook with this index asked for. */
+static inline void *flow_hook_state(struct flow *flow, unsigned index)
+{
+    return flow->hook_state[index];
+}
+
+/* An event on one leg of the flow, with the place of the bytes that the hook
+ * is being shown right now. */
+struct event_where flow_where(const struct flow *flow, enum event_leg leg);
+
+/* A hook returned HOOK_WAIT and has made up its mind. */
+void flow_resume(struct flow *flow);
+
+#endif

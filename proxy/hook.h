@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The only door between the proxy and an attack. Callbacks come on the loop
+ * thread of the flow, in the order below. Leave NULL what you do not need: a
+ * hook that wants no body never makes the proxy buffer one. */
+#ifndef PROXY_HOOK_H
+#define PROXY_HOOK_H
+
+#include "proxy/flow.h"
+#include "proxy/message.h"
+
+#include <openssl/x509.h>
+
+struct hello;
+struct forge_plan;
+
+enum hook_act {
+    HOOK_PASS,    /* as it is */
+    HOOK_CHANGED, /* I edited it; send what it is now */
+    HOOK_CUT,     /* close both ends at once */
+    HOOK_WAIT,    /* hold it until flow_resume() */
+};
+
+enum hook_wants {
+    HOOK_WANTS_REQUEST_BODY = 1 << 0,
+    HOOK_WANTS_RESPONSE_BODY = 1 << 1,
+    HOOK_WANTS_NAIVE_LENGTH = 1 << 2, /* leave Content-Length as it was, wrong
+                                         or not: a lesson of its own */
+};
+
+enum flow_end { FLOW_DONE, FLOW_CUT, FLOW_REFUSED, FLOW_FAILED, FLOW_TIMEOUT };
+
+struct hook {
+    const char *name;
+    void *config;      /* handed to every callback; the owner of the hook
+                          frees it after the proxy has stopped */
+    unsigned wants;    /* HOOK_WANTS_* */
+    size_t flow_bytes; /* zeroed memory per flow, see flow_hook_state() */
+
+    /* The victim named its server; nothing has been answered yet. */
+    enum hook_act (*on_hello)(void *config, struct flow *flow,
+                              const struct hello *hello);
+    /* The server proved who it is. Edit plan to choose what the victim sees. */
+    enum hook_act (*on_server_cert)(void *config, struct flow *flow, X509 *real,
+                                    struct forge_plan *plan);
+    /* One HTTP message; its body is there if it was wanted and fits. */
+    enum hook_act (*on_request)(void *config, struct flow *flow,
+                                struct message *request);
+    enum hook_act (*on_response)(void *config, struct flow *flow,
+                                 struct message *response);
+    /* Clear bytes of a flow that is not HTTP, on the way to `to`. */
+    enum hook_act (*on_data)(void *config, struct flow *flow, enum event_leg to,
+                             struct buf *data);
+    /* Last call for this flow; its arena goes when we return. */
+    void (*on_end)(void *config, struct flow *flow, enum flow_end why);
+};
+
+#endif
