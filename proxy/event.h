@@ -16,6 +16,7 @@
  * `flow` to `len` are absent where they make no sense. Bytes from the network
  * appear in JSON strings, with everything that is not printable ASCII as
  * \u00XX (one escape per byte; the text is Latin-1, not UTF-8).
+ * \u0000 occurs: readers that use jansson need JSON_ALLOW_NUL.
  *
  * Events go to the descriptor in $MITMLAB_EVENTS_FD, or to stdout with
  * --json, or nowhere. */
@@ -23,6 +24,7 @@
 #define PROXY_EVENT_H
 
 #include "certs/err.h"
+#include "proxy/base/buf.h"
 #include "proxy/base/dial.h"
 
 #include <stdbool.h>
@@ -58,5 +60,10 @@ void event(const char *kind, const struct event_where *where, const char *data,
  * one of eight rotating thread-local buffers for short text; longer text is
  * cut at 4 KiB. */
 const char *event_text(const void *bytes, size_t len, size_t most);
+
+/* The same behind what `out` holds already, for data of any length (then
+ * given to event() as "%.*s"). 0, or -1 when memory is out. */
+int event_append_text(struct buf *out, const void *bytes, size_t len,
+                      size_t most);
 
 #endif
