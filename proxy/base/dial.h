@@ -7,11 +7,16 @@
  *
  * Allowed everywhere: 127.0.0.0/8 and ::1. Allowed inside a network namespace
  * that a run of ours made: 192.0.2.0/24 and 2001:db8:66::/64 (documentation
- * addresses, RFC 5737 and RFC 3849). Anything else is EXIT_CONTAINMENT.
+ * addresses, RFC 5737 and RFC 3849), and what their protocols need there:
+ * 0.0.0.0 and ::, broadcast, multicast, fe80::/10. Anything else is
+ * EXIT_CONTAINMENT.
  *
  * Names come from the lab's table ($MITMLAB_HOSTS or --hosts), in the format
  * of hosts(5), never from the host's resolver. "localhost" and addresses
- * written as numbers need no table. */
+ * written as numbers need no table.
+ *
+ * $MITMLAB_SOURCE, an address, is where connections come from: on loopback
+ * every place has its own, which the kernel would not choose by itself. */
 #ifndef PROXY_BASE_DIAL_H
 #define PROXY_BASE_DIAL_H
 
@@ -38,7 +43,10 @@ void address_text(const union address *address, char text[ADDRESS_TEXT]);
 int address_parse(const char *text, union address *out, struct err *err);
 socklen_t address_len(const union address *address);
 
-/* True when this process runs in a network namespace made by a lab run. */
+/* True when this process runs in a network namespace made by a lab run: owned
+ * by a user namespace below the machine's first, named in /run/lab/.netns by
+ * the init of this place, and without a default route. No variable of the
+ * environment counts. A yes is remembered. */
 bool dial_inside_lab(void);
 
 /* 0 when the address is inside the walls, else -1 and EXIT_CONTAINMENT. The
@@ -49,16 +57,19 @@ int dial_check(const union address *address, struct err *err);
 void dial_use_hosts(const char *path);
 
 /* Look `host` (a name or a number) up in the lab's table; first match, IPv4
- * before IPv6. An unknown name is -1 with "name not in this lab". */
+ * before IPv6. An unknown name is -1 with "name not in this lab" and
+ * EXIT_CONTAINMENT. */
 int dial_resolve(const char *host, int port, union address *out,
                  struct err *err);
 
-/* Connect and block for at most `timeout_ms`. Returns a socket that the
- * caller closes, or -1. */
+/* Connect and block for at most `timeout_ms` (-1: as long as the kernel does).
+ * Returns a socket that the caller closes, or -1; the code is EXIT_TIMEOUT
+ * when nobody answered in time. */
 int dial_blocking(const char *host, int port, int timeout_ms, struct err *err);
 
 /* Connect on a loop. `on_connect` is called as by uv_tcp_connect(), never
- * before this function returns. -1 when refused at once. */
+ * before this function returns. -1 when refused at once. A tcp that already
+ * has a socket (bound with uv_tcp_bind(), or opened) keeps its source. */
 int dial_start(uv_connect_t *request, uv_tcp_t *tcp,
                const union address *address, uv_connect_cb on_connect,
                struct err *err);
