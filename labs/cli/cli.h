@@ -6,6 +6,7 @@
 #define LABS_CLI_CLI_H
 
 #include "certs/err.h"
+#include "certs/nearest.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -62,8 +63,5 @@ void options_help(const struct command *command, const struct option *table,
 int cli_fail(const struct err *err);
 
 const struct command *command_find(const char *name);
-
-/* The nearest of `names` (NULL-terminated) for "did you mean", or NULL. */
-const char *nearest(const char *word, const char *const *names);
 
 #endif
