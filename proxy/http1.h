@@ -38,6 +38,7 @@ enum http1_lenient {
     HTTP1_LENIENT_SPACE_COLON = 1 << 2, /* "Name : value" */
     HTTP1_LENIENT_TWO_LENGTHS = 1 << 3, /* CL with TE, TE wins */
     HTTP1_LENIENT_CHUNK_EXT = 1 << 4,   /* junk after a chunk size */
+    HTTP1_LENIENT_NO_HOST = 1 << 5,     /* HTTP/1.1 without Host */
 };
 /* The name of one leniency ("bare-lf"), NULL behind the last; and back: the
  * bit for a name, 0 when unknown. */
@@ -57,16 +58,19 @@ struct http1_fault {
     const char *sentence; /* static, for a person */
     size_t offset;        /* from the first byte of the head or body */
     int status;           /* what a server would answer: 400 414 431 501 505 */
+    const char *name;     /* "bare-lf": the row in http1_faults.def, static */
 };
 
-/* A parsed head. Spans point into the bytes that were given. */
+/* A parsed head. Spans point into the bytes that were given. With the leniency
+ * obs-fold a value may hold line ends; read each as white space. */
 struct http1_head {
     enum http1_kind kind;
     struct span method, target; /* requests */
     struct span reason;         /* responses */
     int status;                 /* responses */
     int minor;                  /* HTTP/1.minor */
-    struct span host;           /* value of Host; len 0 if none */
+    struct span host;           /* value of Host, or what the target says
+                                   instead (RFC 9112 3.2.2); len 0 if none */
     enum http1_framing framing;
     uint64_t length; /* HTTP1_LENGTH */
     bool keep_alive; /* may another message follow */
@@ -76,17 +80,23 @@ struct http1_head {
     struct http1_field fields[HTTP1_FIELDS_MOST];
 };
 
-/* State between calls: where the scan of an unfinished head stopped. */
+/* State between calls: where the scan of an unfinished head stopped. Zero it,
+ * but for `lenient`, before the first head. */
 struct http1_scan {
     uint32_t seen;    /* bytes known to hold no end of head */
     unsigned lenient; /* HTTP1_LENIENT_* */
+    uint32_t line;    /* private: where the unfinished line starts */
+    uint16_t fields;  /* private: fields before it */
+    bool started;     /* private: the start line was read */
 };
 
 /* Parse a head at `bytes`, which must start at the head's first byte on every
  * call. For a response, `request_method` (NUL-terminated, may be NULL) says
- * what was asked, because HEAD and CONNECT change the framing. An empty line
- * before a request line is skipped (RFC 9112 2.2) and counts as used. After
- * > 0 the scan is ready for the next head. */
+ * what was asked, because HEAD and CONNECT change the framing. Empty lines
+ * before a request line are skipped (RFC 9112 2.2) and count as used. A line
+ * is judged as soon as it is whole, so nonsense is refused before the head has
+ * ended. After > 0 the scan is ready for the next head. `out` means nothing
+ * until then. */
 ssize_t http1_head_read(struct http1_scan *scan, enum http1_kind kind,
                         const char *request_method, const char *bytes,
                         size_t len, struct http1_head *out,
@@ -99,6 +109,10 @@ struct http1_body {
     int state;     /* private */
     unsigned lenient;
     uint32_t fields, line; /* private: trailer limits */
+    uint32_t names;        /* private: forbidden names that still match */
+    uint32_t extras;       /* private: bytes of chunk extensions so far */
+    uint32_t trailer;      /* private: bytes of the trailer so far */
+    uint64_t offset;       /* bytes of the body taken so far, with framing */
     bool done;             /* the message is complete */
 };
 void http1_body_init(struct http1_body *body, const struct http1_head *head,
