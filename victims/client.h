@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * All that the HTTPS clients have in common: what they are told, what they say
+ * and in which order they ask. What a client checks before it trusts the other
+ * end is not here: each has its own, in its own file. */
+#ifndef VICTIMS_CLIENT_H
+#define VICTIMS_CLIENT_H
+
+#include "certs/err.h"
+#include "proxy/base/dial.h"
+#include "victims/http.h"
+#include "victims/report.h"
+#include "victims/text.h"
+#include "victims/wire.h"
+
+#include <arpa/inet.h>
+#include <getopt.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Like curl's, where curl has one. */
+enum client_exit {
+    CLIENT_OK = 0,
+    CLIENT_STATUS = 1, /* HTTP status 400 or more */
+    CLIENT_USAGE = 2,
+    CLIENT_WALLS = 6, /* the address is outside the lab */
+    CLIENT_CONNECT = 7,
+    CLIENT_STRANGE = 8, /* what came back is not HTTP */
+    CLIENT_PARTIAL = 18,
+    CLIENT_TIMEOUT = 28,
+    CLIENT_TLS = 35, /* no certificate to blame */
+    CLIENT_EMPTY = 52,
+    CLIENT_BROKEN = 56,
+    CLIENT_REFUSED = 60, /* the certificate was refused */
+    CLIENT_NO_TRUST = 77,
+};
+
+enum { CLIENT_FIELDS_MOST = 8 };
+
+/* What the options said. */
+struct client_options {
+    const char *get, *post, *body, *bank;
+    const char *user, *password, *transfer;
+    const char *trust, *fields[CLIENT_FIELDS_MOST];
+    unsigned fields_count;
+    bool balance, json;
+    int tls; /* TLS1_2_VERSION ...; 0: 1.2 or later */
+    int timeout;
+};
+
+struct client_url {
+    bool tls;
+    int port;
+    char host[256];
+    char authority[300]; /* host, and the port if it is not the usual one */
+    const char *path;    /* "" is "/" */
+};
+
+/* Where a client decides whom it trusts. -1: it could not be set up. */
+typedef int client_check(SSL_CTX *context, SSL *ssl, const char *host,
+                         const char *trust_file);
+
+struct client {
+    const char *program;
+    struct client_options options;
+    struct client_url url;
+    SSL_CTX *context;
+    struct wire wire;
+    bool connected;
+    char cookie[256];
+    struct http_message answer; /* the last */
+    int status;                 /* its HTTP status, 0: none */
+    char reason[256];           /* how it ended, for a person */
+    X509 *shown;                /* the certificate that the other end sent */
+    long verify_code;
+};
+
+/* ---- options ---------------------------------------------------------------
+ */
+
+static const char client_usage[] =
+    "  --get URL              fetch a page; http:// and https:// both work\n"
+    "  --post URL --body TEXT send a form\n"
+    "  --user U --password P  log in to the bank at that URL first\n"
+    "  --transfer PAYEE=N     then order a transfer\n"
+    "  --balance              then ask for the balance\n"
+    "  --bank URL             where the bank is, if neither --get nor --post\n"
+    "                         says so\n"
+    "  --trust FILE           the CAs to trust, PEM (default: $MITMLAB_TRUST;\n"
+    "                         the trust store of this machine is never used)\n"
+    "  --tls 1.2|1.3          this version only (default: 1.2 or later)\n"
+    "  --field 'Name: value'  send this header field too (again for more)\n"
+    "  --timeout S            give up after so many seconds (default 10)\n"
+    "  --json                 write events to standard output, talk to "
+    "standard error\n"
+    "  --help\n"
+    "\n"
+    "exit: 0 fine, 1 HTTP status 400 or more, 2 usage, 6 outside the lab,\n"
+    "7 no connection, 18 the page was cut short, 28 timeout, 35 TLS failed,\n"
+    "56 the connection broke, 60 the certificate was refused\n";
+
+static const struct option client_table[] = {
+    {"get", required_argument, NULL, 'g'},
+    {"post", required_argument, NULL, 'p'},
+    {"body", required_argument, NULL, 'b'},
+    {"bank", required_argument, NULL, 'B'},
+    {"user", required_argument, NULL, 'u'},
+    {"password", required_argument, NULL, 'w'},
+    {"transfer", required_argument, NULL, 't'},
+    {"balance", no_argument, NULL, 'l'},
+    {"trust", required_argument, NULL, 'c'},
+    {"tls", required_argument, NULL, 'v'},
+    {"field", required_argument, NULL, 'f'},
+    {"timeout", required_argument, NULL, 's'},
+    {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+static inline int client_wrong(const struct client *client, const char *what)
+{
+    fprintf(stderr, "%s: %s; --help lists the options\n", client->program,
+            what);
+    return CLIENT_USAGE;
+}
+
+static inline int client_take_tls(const char *version)
+{
+    return !strcmp(version, "1.2")   ? TLS1_2_VERSION
+           : !strcmp(version, "1.3") ? TLS1_3_VERSION
+                                     : -1;
+}
+
+static inline void client_take(struct client_options *options, int letter)
+{
+    switch (letter) {
+    case 'g':
+        options->get = optarg;
+        break;
+    case 'p':
+        options->post = optarg;
+        break;
+    case 'b':
+        options->body = optarg;
+        break;
+    case 'B':
+        options->bank = optarg;
+        break;
+    case 'u':
+        options->user = optarg;
+        break;
+    case 'w':
+        options->password = optarg;
+        break;
+    case 't':
+        options->transfer = optarg;
+        break;
+    case 'l':
+        options->balance = true;
+        break;
+    case 'c':
+        options->trust = optarg;
+        break;
+    case 'v':
+        options->tls = client_take_tls(optarg);
+        break;
+    case 'f':
+        if (options->fields_count < CLIENT_FIELDS_MOST)
+            options->fields[options->fields_count++] = optarg;
+        break;
+    case 's':
+        options->timeout = atoi(optarg);
+        break;
+    case 'j':
+        options->json = true;
+        break;
+    }
+}
+
+/* A line break in a request line or a field would be a request of its own. */
+static inline bool client_one_line(const char *text)
+{
+    for (; text && *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return false;
+    return true;
+}
+
+static inline bool client_read_url(const char *text, struct client_url *url)
+{
+    char port[8] = "";
+    bool tls = !strncmp(text, "https://", 8);
+    if (!tls && strncmp(text, "http://", 7) != 0)
+        return false;
+    const char *host = text + (tls ? 8 : 7);
+    size_t len = strcspn(host, "/?");
+    bool bracket = *host == '[';
+    size_t name = bracket ? strcspn(host, "]") : strcspn(host, ":/?");
+    if (!client_one_line(text) || strchr(text, ' ') || name <= bracket ||
+        name >= sizeof url->host || len >= sizeof url->authority)
+        return false;
+    *url = (struct client_url){.tls = tls, .path = host + len};
+    memcpy(url->host, host + bracket, name - bracket);
+    memcpy(url->authority, host, len);
+    const char *rest = host + name + bracket;
+    if (rest < url->path && *rest == ':')
+        snprintf(port, sizeof port, "%.*s", (int)(url->path - rest - 1),
+                 rest + 1);
+    else if (rest != url->path)
+        return false;
+    url->port = *port ? (int)http_number(port) : tls ? 443 : 80;
+    return url->port > 0 && url->port < 65536;
+}
+
+static inline int client_check_options(struct client *client)
+{
+    struct client_options *options = &client->options;
+    const char *url = options->get    ? options->get
+                      : options->post ? options->post
+                                      : options->bank;
+    if (!url)
+        return client_wrong(client, "say where: --get URL, or --post URL");
+    if (!client_read_url(url, &client->url))
+        return client_wrong(client, "that is not an http:// or https:// URL");
+    if (options->get && options->post)
+        return client_wrong(client, "--get and --post exclude each other");
+    if (!options->user != !options->password)
+        return client_wrong(client, "--user and --password go together");
+    if (options->transfer && !strchr(options->transfer, '='))
+        return client_wrong(client, "--transfer wants PAYEE=AMOUNT");
+    if (options->tls < 0)
+        return client_wrong(client, "--tls is 1.2 or 1.3");
+    if (options->timeout < 1)
+        return client_wrong(client, "--timeout wants seconds, 1 or more");
+    for (unsigned i = 0; i < options->fields_count; i++)
+        if (!strchr(options->fields[i], ':') ||
+            !client_one_line(options->fields[i]))
+            return client_wrong(client, "--field wants one 'Name: value'");
+    return CLIENT_OK;
+}
+
+/* CLIENT_OK: go on; -1: help was asked for; else an exit code. */
+static inline int client_read_options(struct client *client, int argc,
+                                      char **argv, const char *does)
+{
+    int letter;
+    client->options.timeout = 10;
+    client->options.trust = getenv("MITMLAB_TRUST");
+    while ((letter = getopt_long(argc, argv, "", client_table, NULL)) != -1) {
+        if (letter == 'h') {
+            printf("usage: %s --get URL [...]\n\n%s\n\n%s", client->program,
+                   does, client_usage);
+            return -1;
+        }
+        if (letter == '?')
+            return CLIENT_USAGE;
+        client_take(&client->options, letter);
+    }
+    if (optind < argc)
+        return client_wrong(client, "only options are understood");
+    return client_check_options(client);
+}
+
+/* ---- what it says -----------------------------------------------------------
+ */
+
+/* A line for the person who watches, free of bytes that steer a terminal. */
+__attribute__((format(printf, 2, 3))) static inline void
+client_say(const struct client *client, const char *format, ...)
+{
+    char line[1024];
+    struct text shown = {0};
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    text_screen(&shown, line, strlen(line));
+    fprintf(client->options.json ? stderr : stdout, "%s\n",
+            shown.bytes ? shown.bytes : "");
+    text_free(&shown);
+}
+
+/* Note how it ended and say so; returns `code`. */
+__attribute__((format(printf, 3, 4))) static inline int
+client_end(struct client *client, enum client_exit code, const char *format,
+           ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(client->reason, sizeof client->reason, format, args);
+    va_end(args);
+    client_say(client, "%s", client->reason);
+    return code;
+}
+
+/* The connection failed while `what`. */
+static inline int client_trouble(struct client *client, const char *what)
+{
+    const char *why;
+    switch (client->wire.trouble) {
+    case WIRE_TIMEOUT:
+        return client_end(client, CLIENT_TIMEOUT, "%s took longer than %d s",
+                          what, client->options.timeout);
+    case WIRE_TRUNCATED:
+        return client_end(client, CLIENT_PARTIAL,
+                          "%s: cut off; TCP ended without a word of TLS, so "
+                          "anybody may have done it",
+                          what);
+    case WIRE_TLS:
+        why = ERR_reason_error_string(ERR_peek_error());
+        return client_end(client, CLIENT_TLS, "%s: TLS failed: %s", what,
+                          why ? why : "no reason given");
+    default:
+        return client_end(client, CLIENT_BROKEN, "%s: the connection broke",
+                          what);
+    }
+}
+
+static inline void client_result(struct client *client, int code)
+{
+    struct text data = {0};
+    const struct http_message *answer = &client->answer;
+    struct report_where where = {.opener = &client->wire.opener,
+                                 .acceptor = &client->wire.acceptor};
+    report_flag(&data, "ok", code == CLIENT_OK);
+    report_number(&data, "exit", code);
+    if (client->status)
+        report_number(&data, "status", client->status);
+    report_string(&data, "reason", client->reason);
+    if (client->url.tls && client->connected) {
+        report_number(&data, "verify_code", client->verify_code);
+        report_string(&data, "verify_name",
+                      X509_verify_cert_error_string(client->verify_code));
+    }
+    report_bytes(&data, "body", answer->body.bytes,
+                 answer->body.len < HTTP_SHOWN ? answer->body.len : HTTP_SHOWN);
+    report("client.result", client->connected ? &where : NULL, &data);
+}
+
+/* ---- connecting
+ * -------------------------------------------------------------- */
+
+static inline int client_dial(struct client *client)
+{
+    struct err err = ERR_INIT;
+    int fd = dial_blocking(client->url.host, client->url.port,
+                           client->options.timeout * 1000, &err);
+    if (fd < 0)
+        return client_end(client,
+                          err.code == EXIT_CONTAINMENT ? CLIENT_WALLS
+                          : err.code == EXIT_TIMEOUT   ? CLIENT_TIMEOUT
+                                                       : CLIENT_CONNECT,
+                          "%s", err.text);
+    wire_open(&client->wire, fd, true);
+    wire_hurry(&client->wire, client->options.timeout);
+    client->connected = true;
+    char text[ADDRESS_TEXT];
+    address_text(&client->wire.acceptor, text);
+    client_say(client, "connected to %s, %s", text,
+               client->url.tls ? "with TLS" : "without TLS");
+    return CLIENT_OK;
+}
+
+static inline size_t client_length24(const unsigned char *bytes)
+{
+    return (size_t)bytes[0] << 16 | (size_t)bytes[1] << 8 | bytes[2];
+}
+
+/* Keep the first certificate of the message that shows them (RFC 8446 4.4.2,
+ * RFC 5246 7.4.2), because OpenSSL forgets those that were refused. */
+static inline void client_on_tls(struct wire *wire, bool sent, int type,
+                                 const unsigned char *bytes, size_t len)
+{
+    struct client *client = wire->owner;
+    /* Four bytes of header, in TLS 1.3 an empty context, two lengths. */
+    size_t at = SSL_version(wire->ssl) == TLS1_3_VERSION ? 8 : 7;
+    if (type != SSL3_RT_HANDSHAKE || sent || !len || bytes[0] != 11 ||
+        client->shown || len < at + 3)
+        return;
+    size_t size = client_length24(bytes + at);
+    const unsigned char *from = bytes + at + 3;
+    if (size <= len - at - 3)
+        client->shown = d2i_X509(NULL, &from, (long)size);
+    ERR_clear_error();
+}
+
+/* One line of a name, such as "CN = bank.lab.test". */
+static inline void client_name_text(const X509_NAME *name, char *text, int room)
+{
+    BIO *memory = BIO_new(BIO_s_mem());
+    X509_NAME_print_ex(memory, name, 0,
+                       XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB);
+    int len = BIO_read(memory, text, room - 1);
+    text[len > 0 ? len : 0] = 0;
+    BIO_free(memory);
+}
+
+/* What was shown, and what this client made of it. */
+static inline void client_say_certificate(struct client *client, bool accepted)
+{
+    SSL *ssl = client->wire.ssl;
+    char subject[256], issuer[256];
+    if (client->shown) {
+        client_name_text(X509_get_subject_name(client->shown), subject,
+                         sizeof subject);
+        client_name_text(X509_get_issuer_name(client->shown), issuer,
+                         sizeof issuer);
+        client_say(client, "certificate of %s, signed by %s", subject, issuer);
+    }
+    const char *why = X509_verify_cert_error_string(client->verify_code);
+    if (!accepted)
+        client_say(client, "certificate refused: %ld, %s", client->verify_code,
+                   why);
+    else if (SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE)
+        client_say(client,
+                   "certificate accepted without a look (a check would "
+                   "have said: %ld, %s)",
+                   client->verify_code, why);
+    else if (!SSL_get0_peername(ssl))
+        client_say(client,
+                   "certificate accepted: %ld, %s (nobody asked whether "
+                   "it is for %s)",
+                   client->verify_code, why, client->url.host);
+    else
+        client_say(client, "certificate accepted: %ld, %s, and it is for %s",
+                   client->verify_code, why, client->url.host);
+}
+
+/* The handshake failed: because of the certificate, or of something else? */
+static inline int client_refuse(struct client *client)
+{
+    bool checked = SSL_get_verify_mode(client->wire.ssl) != SSL_VERIFY_NONE;
+    if (!checked || client->verify_code == X509_V_OK)
+        return client_trouble(client, "TLS handshake");
+    client_say_certificate(client, false);
+    snprintf(client->reason, sizeof client->reason,
+             "certificate refused: %ld, %s", client->verify_code,
+             X509_verify_cert_error_string(client->verify_code));
+    return CLIENT_REFUSED;
+}
+
+static inline int client_handshake(struct client *client, client_check *check)
+{
+    const struct client_options *options = &client->options;
+    unsigned char number[16];
+    client->context = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = client->context ? SSL_new(client->context) : NULL;
+    if (!ssl)
+        return client_end(client, CLIENT_TLS, "no memory for TLS");
+    wire_use_tls_take(&client->wire, ssl);
+    client->wire.owner = client;
+    client->wire.on_tls = client_on_tls;
+    SSL_set_min_proto_version(ssl,
+                              options->tls ? options->tls : TLS1_2_VERSION);
+    SSL_set_max_proto_version(ssl, options->tls);
+    if (check(client->context, ssl, client->url.host, options->trust))
+        return client_end(client, CLIENT_NO_TRUST,
+                          "cannot read the CAs to trust from %s",
+                          options->trust);
+    /* The name goes into the hello in clear; addresses do not (RFC 6066 3). */
+    if (inet_pton(AF_INET, client->url.host, number) != 1 &&
+        inet_pton(AF_INET6, client->url.host, number) != 1)
+        SSL_set_tlsext_host_name(ssl, client->url.host);
+    int rc = wire_handshake(&client->wire, SSL_connect);
+    client->verify_code = SSL_get_verify_result(ssl);
+    if (rc)
+        return client_refuse(client);
+    client_say_certificate(client, true);
+    return CLIENT_OK;
+}
+
+/* ---- asking ---------------------------------------------------------------
+ */
+
+static inline void client_keep_cookie(struct client *client)
+{
+    const char *cookie = http_field(&client->answer, "Set-Cookie");
+    if (cookie)
+        snprintf(client->cookie, sizeof client->cookie, "%.*s",
+                 (int)strcspn(cookie, ";"), cookie);
+}
+
+static inline int client_read_answer(struct client *client)
+{
+    struct http_message *answer = &client->answer;
+    int rc, interim;
+    do {
+        rc = http_read_head(&client->wire, answer);
+        if (rc == 1 && (strncmp(answer->words[0], "HTTP/1.", 7) != 0 ||
+                        http_number(answer->words[1]) < 100))
+            return client_end(client, CLIENT_STRANGE,
+                              "what came back is not HTTP");
+        client->status = rc == 1 ? atoi(answer->words[1]) : 0;
+        interim = client->status >= 100 && client->status < 200;
+    } while (rc == 1 && interim);
+    if (rc == 0)
+        return client_end(client, CLIENT_EMPTY, "no answer came");
+    if (answer->fault.rule)
+        return client_end(client, CLIENT_STRANGE,
+                          "what came back breaks %s: %s", answer->fault.rule,
+                          answer->fault.sentence);
+    if (rc < 0)
+        return client_trouble(client, "reading the answer");
+    bool bodiless = client->status == 204 || client->status == 304;
+    if (!bodiless && http_read_body(&client->wire, answer, true)) {
+        if (answer->fault.rule)
+            return client_end(client, CLIENT_STRANGE, "%s: %s",
+                              answer->fault.rule, answer->fault.sentence);
+        if (client->wire.trouble == WIRE_TIMEOUT)
+            return client_trouble(client, "reading the page");
+        return client_end(client, CLIENT_PARTIAL,
+                          "the page was cut short: %zu bytes came, %lld were "
+                          "announced",
+                          answer->body.len, answer->announced);
+    }
+    client_keep_cookie(client);
+    return CLIENT_OK;
+}
+
+static inline void client_show_page(const struct client *client)
+{
+    struct text shown = {0};
+    const struct text *page = &client->answer.body;
+    text_screen(&shown, page->bytes, page->len);
+    if (shown.len)
+        fprintf(client->options.json ? stderr : stdout, "%s%s", shown.bytes,
+                shown.bytes[shown.len - 1] == '\n' ? "" : "\n");
+    text_free(&shown);
+}
+
+/* One request and its answer. `form` NULL: GET. */
+static inline int client_ask(struct client *client, const char *path,
+                             const char *form)
+{
+    struct text request = {0};
+    const char *method = form ? "POST" : "GET";
+    const char *slash = *path == '/' ? "" : "/";
+    text_add(&request, "%s %s%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\n",
+             method, slash, path, client->url.authority, client->program);
+    if (client->cookie[0])
+        text_add(&request, "Cookie: %s\r\n", client->cookie);
+    for (unsigned i = 0; i < client->options.fields_count; i++)
+        text_add(&request, "%s\r\n", client->options.fields[i]);
+    if (form)
+        text_add(&request,
+                 "Content-Type: application/x-www-form-urlencoded\r\n"
+                 "Content-Length: %zu\r\n",
+                 strlen(form));
+    text_add(&request, "\r\n%s", form ? form : "");
+    int rc = wire_write(&client->wire, request.bytes, request.len, NULL);
+    text_free(&request);
+    if (rc)
+        return client_trouble(client, "sending the request");
+    rc = client_read_answer(client);
+    if (client->status)
+        client_say(client, "%s %s%s -> %d %s", method, slash, path,
+                   client->status, client->answer.words[2]);
+    if (rc == CLIENT_OK)
+        client_show_page(client);
+    return rc ? rc : client->status >= 400 ? CLIENT_STATUS : CLIENT_OK;
+}
+
+static inline int client_login(struct client *client)
+{
+    struct text form = {0};
+    http_form_add(&form, "user", client->options.user);
+    http_form_add(&form, "password", client->options.password);
+    int rc = client_ask(client, "/login", form.bytes);
+    text_free(&form);
+    return rc;
+}
+
+static inline int client_transfer(struct client *client)
+{
+    struct text form = {0};
+    char *payee = strdup(client->options.transfer);
+    char *amount = strrchr(payee, '=');
+    *amount++ = 0;
+    http_form_add(&form, "payee", payee);
+    http_form_add(&form, "amount", amount);
+    int rc = client_ask(client, "/transfer", form.bytes);
+    free(payee);
+    text_free(&form);
+    return rc;
+}
+
+/* All that was asked for, in this order, on one connection. */
+static inline int client_ask_all(struct client *client)
+{
+    const struct client_options *options = &client->options;
+    int rc = CLIENT_OK;
+    if (rc == CLIENT_OK && options->user)
+        rc = client_login(client);
+    if (rc == CLIENT_OK && options->transfer)
+        rc = client_transfer(client);
+    if (rc == CLIENT_OK && options->get)
+        rc = client_ask(client, client->url.path, NULL);
+    if (rc == CLIENT_OK && options->post)
+        rc = client_ask(client, client->url.path,
+                        options->body ? options->body : "");
+    if (rc == CLIENT_OK && options->balance)
+        rc = client_ask(client, "/balance", NULL);
+    return rc;
+}
+
+/* The whole program. `does` is its one sentence. */
+static inline int client_main(int argc, char **argv, const char *program,
+                              const char *does, client_check *check)
+{
+    struct client client = {.program = program};
+    int rc = client_read_options(&client, argc, argv, does);
+    if (rc)
+        return rc < 0 ? CLIENT_OK : rc;
+    signal(SIGPIPE, SIG_IGN);
+    report_open(client.options.json);
+    report_ready(program, "");
+    rc = client_dial(&client);
+    if (rc == CLIENT_OK && client.url.tls)
+        rc = client_handshake(&client, check);
+    if (rc == CLIENT_OK)
+        rc = client_ask_all(&client);
+    client_result(&client, rc);
+    if (client.connected) {
+        wire_finish(&client.wire);
+        wire_close(&client.wire);
+    }
+    http_free(&client.answer);
+    X509_free(client.shown);
+    SSL_CTX_free(client.context);
+    return rc;
+}
+
+#endif
