@@ -50,20 +50,26 @@ int net_build(struct net_plan *plan, struct net **out, struct err *err);
 /* Ends every process in the net and waits for it; then nothing is left. */
 void net_free(struct net *net);
 
-/* "/run/lab" at that place, as its programs see it (bare: a real folder). */
+/* "/run/lab" at that place, as its programs see it (bare: a real folder, always
+ * absolute). NULL: no such place. */
 const char *net_dir(const struct net *net, const char *place);
 
-/* Write a file at a place (0600, replaced whole). A path that does not start
- * with '/' is below net_dir(). "/etc/hosts" is the place's own. */
+/* Write a file at a place (0600, replaced whole, folders made on the way). A
+ * path that does not start with '/' is below net_dir(). "/etc/hosts" is the
+ * place's own; nothing else can be written. */
 int net_put(struct net *net, const char *place, const char *path,
             const void *bytes, size_t len, struct err *err);
 
 /* Start a program at a place. "switch" names the switch itself, where the
  * capture sits. Environment: `env` (NULL-terminated "K=V") on top of a small
- * clean one. fds[0..2] become stdin, stdout, stderr (-1: /dev/null);
- * events_fd becomes the descriptor named by $MITMLAB_EVENTS_FD (-1: none). The
- * caller closes its copies. Returns a process number > 0 (of this net, not a
- * pid), or -1. */
+ * clean one: PATH as ours, HOME (net_dir(), which is also the folder that it
+ * starts in), LC_ALL, MITMLAB_PLACE, MITMLAB_HOSTS, MITMLAB_TRUST, and
+ * MITMLAB_SOURCE on loopback and bare. fds[0..2] become stdin, stdout, stderr
+ * (-1: /dev/null); events_fd becomes descriptor 3, named by
+ * $MITMLAB_EVENTS_FD (-1: none). No other descriptor is passed on. The caller
+ * closes its copies. Returns when the program runs: a process number > 0 (of
+ * this net, not a pid); or -1 when it cannot, such as when it is not
+ * installed. */
 struct net_command {
     const char *const *argv; /* NULL-terminated; argv[0] is looked up */
     const char *const *env;
@@ -74,13 +80,15 @@ struct net_command {
 int net_start(struct net *net, const char *place,
               const struct net_command *command, struct err *err);
 
-/* A signal for a process; 0 or -1 if it is gone. */
+/* A signal for a process; 0 or -1 if it is gone. SIGKILL goes to its whole
+ * process group; what is left of that is killed when the process ends, too. */
 int net_kill(struct net *net, int process, int signal);
 
 /* Readable when some process has ended. */
 int net_wait_fd(const struct net *net);
 
-/* Take one ending: true, with number and status as of waitpid(2). */
+/* Take one ending: true, with number and status as of waitpid(2). If the places
+ * themselves have died, every process that ran in them is told as killed. */
 bool net_reap(struct net *net, int *out_process, int *out_status);
 
 #endif
