@@ -19,9 +19,11 @@ struct ca {
     STACK_OF(X509) * above; /* what a server sends after the leaf: `cert` if it
                                is an intermediate, and what stands above it, but
                                not the root unless `send_root` */
-    X509 *root;             /* the anchor; may be == cert */
+    X509 *root;             /* the anchor; may be == cert, NULL if unknown */
     bool send_root;
 };
+
+/* Frees the certificates and wipes the key. */
 void ca_free(struct ca *ca);
 
 /* Lab CA: a root, an intermediate signed by it, and the root's key destroyed.
@@ -34,14 +36,16 @@ int ca_make_rogue(const char *title, struct ca **out, struct err *err);
 /* A root with the subject of `real`'s root, and another key (t04). */
 int ca_make_lookalike(const struct ca *real, struct ca **out, struct err *err);
 
-/* DIR holds ca.crt (the signer first, then what stands above it) and ca.key,
- * and root.crt when the root is another one. */
+/* DIR holds ca.crt (the signer first, then what stands above it) and ca.key
+ * (0600, or it is not loaded), and root.crt when the root is another one.
+ * Saving makes DIR (0700) if it is not there. */
 int ca_load(const char *dir, struct ca **out, struct err *err);
 int ca_save(const struct ca *ca, const char *dir, struct err *err);
 
 /* True for lab.test and names below it, localhost, and lab addresses: nothing
  * is ever signed for anything else, whatever CA is loaded. */
 bool ca_may_name(const char *name);
+bool ca_may_address(const unsigned char *bytes, size_t len);
 
 /* An ordinary server certificate: P-256, `names` (count of them; addresses
  * become IP entries), serverAuth, a day. The chain to send is leaf +

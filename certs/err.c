@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set(struct err *err, enum exit_code code, const char *reason,
-                const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void
+set(struct err *err, enum exit_code code, const char *reason,
+    const char *format, va_list args)
 {
     err->code = code;
     int used = vsnprintf(err->text, sizeof err->text, format, args);

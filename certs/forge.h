@@ -33,6 +33,9 @@ const struct forgery *forgery_at(unsigned index);      /* NULL behind last */
 struct forge_signers {
     const struct ca *lab;   /* the lab's intermediate */
     const struct ca *rogue; /* the attacker's */
+    X509 *anchor;           /* the victim's trusted root, as far as the attacker
+                               knows it: whom a look-alike resembles (t04).
+                               NULL: lab->root, else the original's issuer */
 };
 
 struct forge_plan {
@@ -41,8 +44,13 @@ struct forge_plan {
     const char *server_name; /* the name the victim asked for; always in the
                                 forged certificate unless the forgery is about
                                 names */
-    EVP_PKEY *key;           /* use this key pair (borrowed); NULL: make one
-                                of the original's kind */
+    EVP_PKEY *key;           /* use this key pair (borrowed) unless the forgery
+                                needs another kind; NULL: make one of the
+                                original's kind. If it is the original's own
+                                pair, c00 and s01 start from the original
+                                itself and not from a copy */
+    STACK_OF(X509) * chain;  /* what the real server sent with its leaf
+                                (borrowed), for s04; NULL: lab->above */
 };
 
 struct forged {
@@ -52,9 +60,11 @@ struct forged {
 };
 void forged_close(struct forged *forged);
 
-/* `original` may be NULL: then a plain server certificate for server_name is
- * the model. -1 when a signer is missing, the name is outside the lab
- * (EXIT_CONTAINMENT), or OpenSSL fails. */
+/* One signature, and no key pair if the plan brings one.
+ * `original` may be NULL: then a plain server certificate for server_name is
+ * the model. Names of the original outside the lab are left out. -1 when a
+ * signer is missing, the name is outside the lab (EXIT_CONTAINMENT), or
+ * OpenSSL fails; then `out` is empty. */
 int forge_leaf(const struct forge_signers *signers, X509 *original,
                const struct forge_plan *plan, struct forged *out,
                struct err *err);

@@ -16,6 +16,11 @@ EVP_PKEY *keys_make(enum key_kind kind, struct err *err);
 /* A new pair of the kind and size that `like` has (P-256 if unknown). */
 EVP_PKEY *keys_make_like(const EVP_PKEY *like, struct err *err);
 
+/* A pair whose public half is that of `shown` and whose private half is not:
+ * what a thief of a certificate holds. It signs, and nothing it signs
+ * verifies. */
+EVP_PKEY *keys_pretend(const EVP_PKEY *shown, struct err *err);
+
 /* Refuses a file that group or others may read, as ssh does. */
 EVP_PKEY *keys_load(const char *path, struct err *err);
 

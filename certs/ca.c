@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Certificate authorities: made, saved, loaded, and the names that they may
+ * certify. */
+#include "certs/ca.h"
+
+#include "certs/file.h"
+#include "certs/keys.h"
+#include "certs/mint.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+/* On root and intermediate alike, because Java and others do not look at
+ * those of an anchor. Permitted subtrees only: OpenSSL and GnuTLS disagree on
+ * what an exclusion of all IPv6 does to IPv4. Where one address range is
+ * permitted, every other address is refused; the same holds for names. */
+static const char lab_constraints[] =
+    "critical,"
+    "permitted;DNS:lab.test,permitted;email:lab.test,permitted;URI:.lab.test,"
+    "permitted;IP:127.0.0.0/255.0.0.0,permitted;IP:192.0.2.0/255.255.255.0,"
+    "permitted;IP:::1/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff,"
+    "permitted;IP:2001:db8:66::/ffff:ffff:ffff:ffff::";
+
+void ca_free(struct ca *ca)
+{
+    if (!ca)
+        return;
+    X509_free(ca->cert);
+    EVP_PKEY_free(ca->key); /* OpenSSL wipes the private half */
+    sk_X509_pop_free(ca->above, X509_free);
+    X509_free(ca->root);
+    free(ca);
+}
+
+static struct ca *new_ca(struct err *err)
+{
+    struct ca *ca = calloc(1, sizeof *ca);
+    if (ca)
+        ca->above = sk_X509_new_null();
+    if (ca && ca->above)
+        return ca;
+    free(ca);
+    err_set(err, "no memory for a CA");
+    return NULL;
+}
+
+static int push(STACK_OF(X509) * certs, X509 *cert)
+{
+    return X509_up_ref(cert) && sk_X509_push(certs, cert) ? 0 : -1;
+}
+
+/* "mitmlab TRAINING CA lab14 root - DO NOT TRUST". */
+static X509_NAME *name_authority(const char *title, const char *role)
+{
+    char common[ub_common_name + 1];
+    snprintf(common, sizeof common,
+             "mitmlab TRAINING CA %.14s %s - DO NOT TRUST", title, role);
+    X509_NAME *name = X509_NAME_new();
+    if (name &&
+        X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8,
+                                   (const unsigned char *)"mitmlab TRAINING",
+                                   -1, -1, 0) &&
+        mint_common_name(name, common))
+        return name;
+    X509_NAME_free(name);
+    return NULL;
+}
+
+/* What a CA certificate is made from. Without `issuer` it signs itself. */
+struct authority {
+    const X509_NAME *name;
+    EVP_PKEY *key;
+    int below; /* how many CAs may stand under it */
+    X509 *issuer;
+    EVP_PKEY *issuer_key;
+};
+
+static X509 *make_authority(const struct authority *from)
+{
+    X509 *cert = X509_new();
+    if (!cert)
+        return NULL;
+    X509 *issuer = from->issuer ? from->issuer : cert;
+    const char *powers = from->below ? "critical,CA:TRUE,pathlen:1"
+                                     : "critical,CA:TRUE,pathlen:0";
+    if (X509_set_version(cert, X509_VERSION_3) && mint_serial(cert, NULL) &&
+        mint_validity(cert, -MINT_HOUR, MINT_DAY - MINT_HOUR) &&
+        X509_set_subject_name(cert, from->name) &&
+        X509_set_issuer_name(cert, X509_get_subject_name(issuer)) &&
+        X509_set_pubkey(cert, from->key) &&
+        mint_add_text(cert, NID_basic_constraints, powers) &&
+        mint_add_text(cert, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+        mint_add_text(cert, NID_name_constraints, lab_constraints) &&
+        mint_key_id(cert) && mint_issuer_key_id(cert, issuer) &&
+        mint_sign(cert, from->issuer ? from->issuer_key : from->key))
+        return cert;
+    X509_free(cert);
+    return NULL;
+}
+
+/* A root that keeps its key: the attacker's kind. Takes `name`. */
+static int make_root_take(X509_NAME *name, struct ca **out, struct err *err)
+{
+    int rc = -1;
+    struct ca *ca = name ? new_ca(err) : NULL;
+    if (!name)
+        err_openssl(err, "name a CA");
+    if (!ca || !(ca->key = keys_make(KEY_P256, err)))
+        goto out;
+    ca->cert =
+        make_authority(&(struct authority){.name = name, .key = ca->key});
+    if (!ca->cert || !X509_up_ref(ca->cert) || push(ca->above, ca->cert)) {
+        err_openssl(err, "make a root certificate");
+        goto out;
+    }
+    ca->root = ca->cert;
+    ca->send_root = true;
+    *out = ca;
+    ca = NULL;
+    rc = 0;
+out:
+    X509_NAME_free(name);
+    ca_free(ca);
+    return rc;
+}
+
+int ca_make_rogue(const char *title, struct ca **out, struct err *err)
+{
+    return make_root_take(name_authority(title, "rogue"), out, err);
+}
+
+int ca_make_lookalike(const struct ca *real, struct ca **out, struct err *err)
+{
+    X509 *root = real->root ? real->root : real->cert;
+    return make_root_take(X509_NAME_dup(X509_get_subject_name(root)), out, err);
+}
+
+/* The intermediate, and above it a root whose key nobody will have. */
+static int make_two(struct ca *ca, const X509_NAME *root_name,
+                    const X509_NAME *name, struct err *err)
+{
+    int rc = -1;
+    EVP_PKEY *root_key = keys_make(KEY_P256, err);
+    if (!root_key || !(ca->key = keys_make(KEY_P256, err)))
+        goto out;
+    ca->root = make_authority(
+        &(struct authority){.name = root_name, .key = root_key, .below = 1});
+    if (ca->root)
+        ca->cert = make_authority(&(struct authority){.name = name,
+                                                      .key = ca->key,
+                                                      .issuer = ca->root,
+                                                      .issuer_key = root_key});
+    if (!ca->cert || push(ca->above, ca->cert)) {
+        err_openssl(err, "make the lab's CA");
+        goto out;
+    }
+    rc = 0;
+out:
+    EVP_PKEY_free(root_key); /* its only reference: the private half is wiped */
+    return rc;
+}
+
+int ca_make_lab(const char *title, struct ca **out, struct err *err)
+{
+    X509_NAME *root_name = name_authority(title, "root");
+    X509_NAME *name = name_authority(title, "issuing");
+    struct ca *ca = new_ca(err);
+    int rc = -1;
+    if (!root_name || !name)
+        err_openssl(err, "name the lab's CA");
+    else if (ca)
+        rc = make_two(ca, root_name, name, err);
+    X509_NAME_free(root_name);
+    X509_NAME_free(name);
+    if (rc)
+        ca_free(ca);
+    else
+        *out = ca;
+    return rc;
+}
+
+/* ---- a folder with ca.crt, ca.key, root.crt --------------------------------
+ */
+
+static int join(char path[PATH_MAX], const char *dir, const char *file,
+                struct err *err)
+{
+    if (snprintf(path, PATH_MAX, "%s/%s", dir, file) < PATH_MAX)
+        return 0;
+    err_set(err, "the path %.60s... is too long", dir);
+    return -1;
+}
+
+static bool is_self_signed(X509 *cert)
+{
+    return X509_get_extension_flags(cert) & EXFLAG_SS;
+}
+
+/* Sorts the certificates of ca.crt into signer, above and root. */
+static int place_certs(struct ca *ca, STACK_OF(X509) * certs)
+{
+    ca->send_root = is_self_signed(sk_X509_value(certs, 0));
+    for (int i = 0; i < sk_X509_num(certs); i++) {
+        X509 *cert = sk_X509_value(certs, i);
+        if (i == 0 && X509_up_ref(cert))
+            ca->cert = cert;
+        if (is_self_signed(cert) && !ca->root && X509_up_ref(cert))
+            ca->root = cert;
+        if ((i == 0 || !is_self_signed(cert)) && push(ca->above, cert))
+            return -1;
+    }
+    return 0;
+}
+
+static int load_signer(struct ca *ca, const char *dir, struct err *err)
+{
+    char path[PATH_MAX];
+    STACK_OF(X509) *certs = NULL;
+    if (join(path, dir, "ca.crt", err) || file_load_certs(path, &certs, err))
+        return -1;
+    int rc = place_certs(ca, certs);
+    sk_X509_pop_free(certs, X509_free);
+    if (rc) {
+        err_openssl(err, "keep the certificates of %s", path);
+        return -1;
+    }
+    if (!X509_check_ca(ca->cert)) {
+        err_set(err, "the first certificate of %s is not a CA", path);
+        return -1;
+    }
+    if (join(path, dir, "ca.key", err) || !(ca->key = keys_load(path, err)))
+        return -1;
+    if (X509_check_private_key(ca->cert, ca->key) != 1) {
+        err_openssl(err, "%s does not belong to the certificate beside it",
+                    path);
+        return -1;
+    }
+    return 0;
+}
+
+static int load_root(struct ca *ca, const char *dir, struct err *err)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    STACK_OF(X509) *certs = NULL;
+    if (join(path, dir, "root.crt", err))
+        return -1;
+    if (ca->root || (stat(path, &info) && errno == ENOENT))
+        return 0;
+    if (file_load_certs(path, &certs, err))
+        return -1;
+    ca->root = sk_X509_shift(certs);
+    sk_X509_pop_free(certs, X509_free);
+    return 0;
+}
+
+int ca_load(const char *dir, struct ca **out, struct err *err)
+{
+    struct ca *ca = new_ca(err);
+    if (!ca)
+        return -1;
+    if (load_signer(ca, dir, err) || load_root(ca, dir, err)) {
+        ca_free(ca);
+        return -1;
+    }
+    *out = ca;
+    return 0;
+}
+
+int ca_save(const struct ca *ca, const char *dir, struct err *err)
+{
+    char path[PATH_MAX];
+    if (mkdir(dir, 0700) && errno != EEXIST) {
+        err_errno(err, "make the folder %s", dir);
+        return -1;
+    }
+    if (join(path, dir, "ca.crt", err) ||
+        file_save_certs(path, ca->cert, ca->above, err))
+        return -1;
+    if (join(path, dir, "ca.key", err) || keys_save(ca->key, path, err))
+        return -1;
+    if (!ca->root || ca->root == ca->cert)
+        return 0;
+    return join(path, dir, "root.crt", err) ||
+                   file_save_certs(path, ca->root, NULL, err)
+               ? -1
+               : 0;
+}
+
+/* ---- names -----------------------------------------------------------------
+ */
+
+static bool is_lab_ipv4(const unsigned char a[4])
+{
+    return a[0] == 127 || (a[0] == 192 && a[1] == 0 && a[2] == 2);
+}
+
+static bool is_lab_ipv6(const unsigned char a[16])
+{
+    static const unsigned char lan[8] = {0x20, 0x01, 0x0d, 0xb8, 0, 0x66};
+    return !memcmp(a, &in6addr_loopback, 16) || !memcmp(a, lan, sizeof lan);
+}
+
+bool ca_may_address(const unsigned char *bytes, size_t len)
+{
+    return len == 4    ? is_lab_ipv4(bytes)
+           : len == 16 ? is_lab_ipv6(bytes)
+                       : false;
+}
+
+/* Letters, digits, '-', '_' and '*' in labels that are not empty. */
+static bool is_host(const char *name)
+{
+    size_t label = 0;
+    for (const char *at = name; *at; at++) {
+        if (*at == '.' ? !label
+                       : !isalnum((unsigned char)*at) && !strchr("-_*", *at))
+            return false;
+        label = *at == '.' ? 0 : label + 1;
+        if (label > 63)
+            return false;
+    }
+    return label && strlen(name) <= 253;
+}
+
+bool ca_may_name(const char *name)
+{
+    static const char zone[] = "lab.test";
+    unsigned char address[sizeof(struct in6_addr)];
+    if (inet_pton(AF_INET, name, address) == 1)
+        return ca_may_address(address, 4);
+    if (inet_pton(AF_INET6, name, address) == 1)
+        return ca_may_address(address, 16);
+    if (!is_host(name))
+        return false;
+    size_t len = strlen(name), tail = sizeof zone - 1;
+    if (len < tail || strcasecmp(name + len - tail, zone))
+        return !strcasecmp(name, "localhost");
+    return len == tail || name[len - tail - 1] == '.';
+}
+
+static int refuse_outsiders(const char *const *names, unsigned count,
+                            struct err *err)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!ca_may_name(names[i])) {
+            err_code(err, EXIT_CONTAINMENT,
+                     "no certificate is made for \"%.100s\": only for "
+                     "lab.test and names below it, localhost, and the lab's "
+                     "addresses",
+                     names[i]);
+            return -1;
+        }
+    return 0;
+}
+
+int ca_issue(const struct ca *ca, const char *const *names, unsigned count,
+             X509 **out_leaf, EVP_PKEY **out_key, struct err *err)
+{
+    assert(count > 0);
+    if (refuse_outsiders(names, count, err))
+        return -1;
+    EVP_PKEY *key = keys_make(KEY_P256, err);
+    X509 *leaf = key ? mint_server(names, count, key) : NULL;
+    if (leaf && X509_set_issuer_name(leaf, X509_get_subject_name(ca->cert)) &&
+        mint_issuer_key_id(leaf, ca->cert) && mint_sign(leaf, ca->key)) {
+        *out_leaf = leaf;
+        *out_key = key;
+        return 0;
+    }
+    if (key)
+        err_openssl(err, "issue a certificate for %s", names[0]);
+    X509_free(leaf);
+    EVP_PKEY_free(key);
+    return -1;
+}
