@@ -1,35 +1,134 @@
 /* SPDX-License-Identifier: MIT
  *
- * mitmlab help [TOPIC] */
+ * mitmlab help [TOPIC]: a command, or a list that the source keeps. */
 #include "labs/cli/cli.h"
 #include "labs/cli/commands.h"
+#include "labs/cli/term.h"
+#include "labs/engine/words.h"
 
 #include <string.h>
 
-static void list_commands(void)
+static void help_exit_codes(const struct term *term)
+{
+    static const struct {
+        const char *code, *sentence;
+    } rows[] = {
+        {"0", "The goal of the lab was reached, or the command did its work."},
+        {"1", "The lab ran, and its goal was not reached."},
+        {"2", "The command line was wrong."},
+        {"3", "Something is incomplete, such as the capture."},
+        {"4", "This machine cannot do it; 'mitmlab doctor' says why."},
+        {"5", "The lab file is wrong; the line is named."},
+        {"6", "Refused: an address or name outside the lab's walls."},
+        {"7", "Our own mistake: a program of the lab crashed."},
+        {"124", "The time given with --timeout is over."},
+        {"130", "Ended by SIGINT (^C)."},
+        {"143", "Ended by SIGTERM."},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char head[16];
+        snprintf(head, sizeof head, "%-5s", rows[i].code);
+        term_flow(stdout, term, rows[i].sentence, 0, head);
+    }
+}
+
+static void help_events(const struct term *term)
+{
+    static const struct {
+        const char *kind, *who, *data;
+    } rows[] = {
+#define EVENT(kind, who, data) {kind, who, data},
+#include "proxy/event.def"
+#undef EVENT
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char head[64];
+        snprintf(head, sizeof head, TERM_BOLD "%s" TERM_PLAIN, rows[i].kind);
+        term_flow(stdout, term, head, 0, "");
+        term_flow(stdout, term, rows[i].who, 4, "from: ");
+        term_flow(stdout, term, rows[i].data, 4, "data: ");
+    }
+}
+
+static void help_lab(const struct term *term)
+{
+    words_help(stdout, term->width);
+}
+
+static const struct topic {
+    const char *name, *sentence;
+    void (*print)(const struct term *term);
+} topics[] = {
+    {"lab", "every word of a lab file", help_lab},
+    {"exit-codes", "what the exit code says", help_exit_codes},
+    {"events", "the kinds of events, who writes them, what is in them",
+     help_events},
+    {0},
+};
+
+static const struct topic *find_topic(const char *name)
+{
+    for (const struct topic *it = topics; it->name; it++)
+        if (!strcmp(it->name, name))
+            return it;
+    return NULL;
+}
+
+static void list_row(const struct term *term, const char *name,
+                     const char *sentence)
+{
+    char head[32];
+    snprintf(head, sizeof head, "%-11s ", name);
+    term_flow(stdout, term, sentence, 2, head);
+}
+
+static void list_all(const struct term *term)
 {
     printf("usage: mitmlab COMMAND ...\n\ncommands:\n");
     for (const struct command *it = commands; it->name; it++)
         if (!it->hidden)
-            printf("  %-10s %s\n", it->name, it->sentence);
-    printf("\n'mitmlab help COMMAND' says more.\n");
+            list_row(term, it->name, it->sentence);
+    printf("\ntopics:\n");
+    for (const struct topic *it = topics; it->name; it++)
+        list_row(term, it->name, it->sentence);
+    printf("\n'mitmlab help WORD' says more about each.\n");
+}
+
+static int no_such_topic(const char *word)
+{
+    const char *names[64];
+    unsigned count = 0;
+    for (const struct command *it = commands; it->name && count < 56; it++)
+        if (!it->hidden)
+            names[count++] = it->name;
+    for (const struct topic *it = topics; it->name; it++)
+        names[count++] = it->name;
+    names[count] = NULL;
+    const char *near = nearest(word, names);
+    struct err err = ERR_INIT;
+    err_code(&err, EXIT_USAGE,
+             "no help on \"%s\"%s%s%s; 'mitmlab help' lists what there is",
+             word, near ? " (did you mean " : "", near ? near : "",
+             near ? "?)" : "");
+    return cli_fail(&err);
 }
 
 int cmd_help(int argc, char **argv)
 {
-    if (argc < 2) {
-        list_commands();
+    struct term term;
+    term_look(&term, 1);
+    if (argc < 2 || !strcmp(argv[1], "--help")) {
+        list_all(&term);
+        return EXIT_OK;
+    }
+    const struct topic *topic = find_topic(argv[1]);
+    if (topic) {
+        topic->print(&term);
         return EXIT_OK;
     }
     const struct command *command = command_find(argv[1]);
-    if (!command || command->hidden) {
-        struct err err = ERR_INIT;
-        err_code(&err, EXIT_USAGE,
-                 "no help on \"%s\"; 'mitmlab help' lists "
-                 "what there is",
-                 argv[1]);
-        return cli_fail(&err);
-    }
+    if (!command || command->hidden)
+        return no_such_topic(argv[1]);
     char *help[] = {argv[1], "--help", NULL};
     return command->run(2, help);
 }

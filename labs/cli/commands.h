@@ -9,4 +9,7 @@
 #include "labs/cli/commands.def"
 #undef COMMAND
 
+/* `mitmlab` without a word. */
+int cmd_standing(int argc, char **argv);
+
 #endif

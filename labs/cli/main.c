@@ -27,7 +27,7 @@ static int no_such_command(const char *word)
 int main(int argc, char **argv)
 {
     if (argc < 2)
-        return cmd_help(1, argv);
+        return cmd_standing(argc, argv);
     const char *word = argv[1];
     if (!strcmp(word, "--help") || !strcmp(word, "-h"))
         word = "help";
