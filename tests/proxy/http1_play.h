@@ -182,7 +182,8 @@ struct played {
     size_t taken;      /* bytes that messages used */
     unsigned messages; /* complete ones */
     bool waiting;      /* for more bytes */
-    char *said;        /* to be freed */
+    char *said;        /* to be freed; ends in NUL, and may hold others */
+    size_t said_len;
 };
 
 /* What is played, and with what; a row of a table may begin with it. */
@@ -216,21 +217,29 @@ static inline struct played play_split(const struct script *script,
     result.messages = play.messages;
     result.waiting = !play.refused && !play.closed &&
                      (play.in_body || buf_len(&play.pending));
-    size_t room = strlen(play_said(&play)) + 1;
-    result.said = malloc(room);
+    play_said(&play);
+    result.said_len = buf_len(&play.said);
+    result.said = malloc(result.said_len);
     assert(result.said);
-    memcpy(result.said, buf_head(&play.said), room);
+    memcpy(result.said, buf_head(&play.said), result.said_len);
     play_free(&play);
     return result;
 }
 
+static inline bool played_same(const struct played *one,
+                               const struct played *two)
+{
+    return one->said_len == two->said_len &&
+           !memcmp(one->said, two->said, one->said_len);
+}
+
 static inline void play_same(const struct script *script, size_t split,
-                             size_t step, const char *said)
+                             size_t step, const struct played *whole)
 {
     struct played other = play_split(script, split, step);
-    if (strcmp(other.said, said)) {
+    if (!played_same(&other, whole)) {
         fprintf(stderr, "split at %zu, steps of %zu:\n%s\nwhole:\n%s\n", split,
-                step, other.said, said);
+                step, other.said, whole->said);
         abort();
     }
     free(other.said);
@@ -240,9 +249,9 @@ static inline void play_same(const struct script *script, size_t split,
 static inline struct played play_every_split(const struct script *script)
 {
     struct played whole = play_split(script, script->len, 1);
-    play_same(script, 0, 1, whole.said);
+    play_same(script, 0, 1, &whole);
     for (size_t split = 1; split < script->len; split++)
-        play_same(script, split, script->len, whole.said);
+        play_same(script, split, script->len, &whole);
     return whole;
 }
 

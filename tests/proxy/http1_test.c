@@ -415,7 +415,7 @@ static struct played play_long(const char *before, const char *part,
                             buf_len(&buf)};
     struct played whole = play_split(&script, script.len, 1);
     for (size_t i = 0; i < ROWS(steps); i++)
-        play_same(&script, 0, steps[i], whole.said);
+        play_same(&script, 0, steps[i], &whole);
     buf_free(&buf);
     return whole;
 }
