@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Facts -> rungs. What each kind of fact says is one row of a table and one
+ * short function; who stands at the ends of its arrow is decided here for all
+ * of them. */
+#include "labs/report/ladder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *mark_word(enum mark mark)
+{
+    static const char *const words[] = {"", "changed", "forged", "refused",
+                                        "read"};
+    return words[mark];
+}
+
+struct building {
+    struct report *report;
+    struct ladder *ladder;
+    const struct fact **sources; /* of the rungs, to know doubles */
+};
+
+/* ---- what a fact says -------------------------------------------------- */
+
+enum shape {
+    SHAPE_NOTE, /* at the place that saw it */
+    SHAPE_UP,   /* an arrow from the opener */
+    SHAPE_DOWN, /* an arrow to the opener */
+    SHAPE_DIR,  /* an arrow as `dir` says */
+    SHAPE_BOTH, /* between the two ends */
+};
+
+typedef bool say(struct building *building, const struct fact *fact,
+                 struct rung *rung);
+
+/* Fill the text of a rung from a format whose %s are all lines of a
+ * stranger's text; see the table of callers. */
+static void put(struct rung *rung, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void put(struct rung *rung, const char *format, ...)
+{
+    char room[1024];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(room, sizeof room, format, args);
+    va_end(args);
+    text_line((struct text){room, len < (int)sizeof room ? (size_t)len
+                                                         : sizeof room - 1},
+              rung->text, sizeof rung->text - 1);
+}
+
+/* data[key] as one printable line. */
+struct line {
+    char text[81];
+};
+
+static struct line line_of(struct building *building, const struct fact *fact,
+                           const char *key)
+{
+    struct line line;
+    const json_t *value = json_object_get(fact->data, key);
+    if (json_is_integer(value))
+        snprintf(line.text, sizeof line.text, "%lld",
+                 (long long)json_integer_value(value));
+    else
+        text_line(fact_bytes(building->report, fact, key), line.text,
+                  sizeof line.text - 1);
+    return line;
+}
+
+#define SAY(key) line_of(building, fact, key).text
+
+static bool say_open(struct building *building, const struct fact *fact,
+                     struct rung *rung)
+{
+    (void)building;
+    char to[64];
+    text_line(fact->acceptor, to, sizeof to - 1);
+    put(rung, "TCP to %s:%d", to, fact->acceptor_port);
+    return true;
+}
+
+static bool say_end(struct building *building, const struct fact *fact,
+                    struct rung *rung)
+{
+    struct line why = line_of(building, fact, "why");
+    if (!strcmp(why.text, "done") || !why.text[0])
+        return false;
+    put(rung, "connection ends: %s", why.text);
+    return true;
+}
+
+static bool say_unreachable(struct building *building, const struct fact *fact,
+                            struct rung *rung)
+{
+    rung->mark = MARK_REFUSED;
+    put(rung, "cannot reach the server: %s", SAY("reason"));
+    return true;
+}
+
+static bool say_hello(struct building *building, const struct fact *fact,
+                      struct rung *rung)
+{
+    struct line name = line_of(building, fact, "sni");
+    const json_t *version =
+        json_array_get(json_object_get(fact->data, "versions"), 0);
+    char highest[24];
+    text_line(bytes_of(building->report, version), highest, sizeof highest - 1);
+    put(rung, "ClientHello for %s%s%s", name.text[0] ? name.text : "(no name)",
+        highest[0] ? ", up to " : "", highest);
+    return true;
+}
+
+/* The common name in a line like "O = Bank, CN = bank.lab.test", or all. */
+static const char *common_name(struct line *line)
+{
+    char *name = strstr(line->text, "CN");
+    if (!name || !strchr(" =", name[2]))
+        return line->text;
+    name += 2 + strspn(name + 2, " =");
+    name[strcspn(name, ",")] = 0;
+    return name;
+}
+
+static struct line issuer_of(struct building *building, const struct fact *fact)
+{
+    struct line line = {""};
+    const json_t *leaf = json_object_get(fact->data, "leaf");
+    text_line(bytes_of(building->report, json_object_get(leaf, "issuer")),
+              line.text, sizeof line.text - 1);
+    return line;
+}
+
+static bool say_cert(struct building *building, const struct fact *fact,
+                     struct rung *rung)
+{
+    struct line role = line_of(building, fact, "role");
+    struct line forgery = line_of(building, fact, "forgery");
+    struct line issuer = issuer_of(building, fact);
+    bool forged = !strcmp(role.text, "forged");
+    if (forged)
+        rung->mark = MARK_FORGED;
+    put(rung, "certificate%s%s%s%s", forgery.text[0] ? " " : "", forgery.text,
+        issuer.text[0] ? ", issuer " : "", common_name(&issuer));
+    return true;
+}
+
+static bool say_done(struct building *building, const struct fact *fact,
+                     struct rung *rung)
+{
+    struct line suite = line_of(building, fact, "suite");
+    put(rung, "%s set up%s%s", SAY("version"), suite.text[0] ? ", " : "",
+        suite.text);
+    return true;
+}
+
+static bool say_alert(struct building *building, const struct fact *fact,
+                      struct rung *rung)
+{
+    struct line name = line_of(building, fact, "name");
+    if (strcmp(name.text, "close_notify") != 0)
+        rung->mark = MARK_REFUSED;
+    put(rung, "TLS alert %s (%lld)", name.text, fact_number(fact, "code", -1));
+    return true;
+}
+
+static bool say_verdict(struct building *building, const struct fact *fact,
+                        struct rung *rung)
+{
+    struct line verdict = line_of(building, fact, "verdict");
+    bool refused = !strcmp(verdict.text, "refused");
+    if (refused)
+        rung->mark = MARK_REFUSED;
+    put(rung, "%s%s, %lld bytes of data", refused ? "by " : verdict.text,
+        refused ? SAY("how") : "", fact_number(fact, "app_bytes", 0));
+    return true;
+}
+
+static bool say_upstream(struct building *building, const struct fact *fact,
+                         struct rung *rung)
+{
+    bool verified = json_is_true(json_object_get(fact->data, "verified"));
+    put(rung, "checked the server's certificate: %s",
+        verified ? "genuine" : SAY("name"));
+    return true;
+}
+
+static void mark_changed(const struct fact *fact, struct rung *rung)
+{
+    if (json_is_true(json_object_get(fact->data, "changed")))
+        rung->mark = MARK_CHANGED;
+}
+
+static bool say_request(struct building *building, const struct fact *fact,
+                        struct rung *rung)
+{
+    struct line body = line_of(building, fact, "body");
+    mark_changed(fact, rung);
+    put(rung, "%s %s%s%s", SAY("method"), SAY("target"),
+        body.text[0] ? ": " : "", body.text);
+    return true;
+}
+
+static bool say_response(struct building *building, const struct fact *fact,
+                         struct rung *rung)
+{
+    struct line body = line_of(building, fact, "body");
+    mark_changed(fact, rung);
+    put(rung, "%s %s%s%s", SAY("status"), SAY("reason"),
+        body.text[0] ? ": " : "", body.text);
+    return true;
+}
+
+static bool say_refused(struct building *building, const struct fact *fact,
+                        struct rung *rung)
+{
+    rung->mark = MARK_REFUSED;
+    put(rung, "will not read this HTTP: %s", SAY("sentence"));
+    return true;
+}
+
+static bool say_attack(struct building *building, const struct fact *fact,
+                       struct rung *rung)
+{
+    put(rung, "switches on %s", SAY("attack"));
+    return true;
+}
+
+static bool say_changed(struct building *building, const struct fact *fact,
+                        struct rung *rung)
+{
+    put(rung, "writes \"%s\" in place of \"%s\"", SAY("after"), SAY("before"));
+    return true;
+}
+
+static bool say_secret(struct building *building, const struct fact *fact,
+                       struct rung *rung)
+{
+    rung->mark = MARK_READ;
+    put(rung, "%s %s", SAY("what"), SAY("value"));
+    return true;
+}
+
+static bool say_client(struct building *building, const struct fact *fact,
+                       struct rung *rung)
+{
+    long long status = fact_number(fact, "status", 0);
+    if (json_is_true(json_object_get(fact->data, "ok")))
+        put(rung, "is content: status %lld", status);
+    else if (status)
+        put(rung, "gets status %lld", status);
+    else
+        put(rung, "gives up: %s", SAY("reason"));
+    return true;
+}
+
+static bool say_login(struct building *building, const struct fact *fact,
+                      struct rung *rung)
+{
+    bool ok = json_is_true(json_object_get(fact->data, "ok"));
+    put(rung, "login of %s: %s", SAY("user"), ok ? "welcome" : "wrong");
+    return true;
+}
+
+static bool say_ledger(struct building *building, const struct fact *fact,
+                       struct rung *rung)
+{
+    put(rung, "ledger: %s pays %s to %s", SAY("from"), SAY("amount"),
+        SAY("to"));
+    return true;
+}
+
+static const struct row {
+    const char *kind;
+    enum shape shape;
+    say *say;
+} rows[] = {
+    {"flow.open", SHAPE_UP, say_open},
+    {"flow.end", SHAPE_NOTE, say_end},
+    {"server.unreachable", SHAPE_NOTE, say_unreachable},
+    {"tls.hello", SHAPE_UP, say_hello},
+    {"tls.cert", SHAPE_DOWN, say_cert},
+    {"tls.done", SHAPE_BOTH, say_done},
+    {"tls.alert", SHAPE_DIR, say_alert},
+    {"tls.verdict", SHAPE_NOTE, say_verdict},
+    {"tls.upstream", SHAPE_NOTE, say_upstream},
+    {"http.request", SHAPE_UP, say_request},
+    {"http.response", SHAPE_DOWN, say_response},
+    {"http.refused", SHAPE_NOTE, say_refused},
+    {"attack.start", SHAPE_NOTE, say_attack},
+    {"attack.changed", SHAPE_NOTE, say_changed},
+    {"secret.read", SHAPE_NOTE, say_secret},
+    {"client.result", SHAPE_NOTE, say_client},
+    {"bank.login", SHAPE_NOTE, say_login},
+    {"ledger.entry", SHAPE_NOTE, say_ledger},
+};
+
+/* ---- who stands at its ends -------------------------------------------- */
+
+static bool same(struct text one, struct text two)
+{
+    return one.len == two.len && !memcmp(one.bytes, two.bytes, one.len);
+}
+
+/* The column of a place, added if there is room; -1 without. */
+static int column(struct ladder *ladder, struct text name)
+{
+    if (!name.len)
+        return -1;
+    for (unsigned i = 0; i < ladder->columns_count; i++)
+        if (same(ladder->columns[i], name))
+            return (int)i;
+    if (ladder->columns_count == PLACES_MOST)
+        return -1;
+    ladder->columns[ladder->columns_count] = name;
+    return (int)ladder->columns_count++;
+}
+
+static int column_of_address(struct building *building, struct text address)
+{
+    const struct report *report = building->report;
+    if (!address.len)
+        return -1;
+    for (unsigned i = 0; i < report->places_count; i++)
+        if (same(report->places[i].address, address) ||
+            same(report->places[i].address6, address))
+            return column(building->ladder, report->places[i].name);
+    return -1;
+}
+
+/* The two ends of the connection. A transparent proxy answers in the name of
+ * the server, so an address alone would put the arrow past it: who saw the
+ * fact stands on the side that its leg says. */
+static bool find_ends(struct building *building, const struct fact *fact,
+                      int *opener, int *acceptor)
+{
+    int here = column(building->ladder, fact->place);
+    *opener = column_of_address(building, fact->opener);
+    *acceptor = column_of_address(building, fact->acceptor);
+    if (here >= 0 && here != *opener && here != *acceptor) {
+        if (text_is(fact->leg, "victim"))
+            *acceptor = here;
+        else if (text_is(fact->leg, "server"))
+            *opener = here;
+    }
+    return *opener >= 0 && *acceptor >= 0 && *opener != *acceptor;
+}
+
+static void set_arrow(struct rung *rung, bool up, int opener, int acceptor)
+{
+    rung->from = (unsigned)(up ? opener : acceptor);
+    rung->to = (unsigned)(up ? acceptor : opener);
+}
+
+static bool set_ends(struct building *building, const struct fact *fact,
+                     enum shape shape, struct rung *rung)
+{
+    int opener, acceptor;
+    bool ends = find_ends(building, fact, &opener, &acceptor);
+    int here = column(building->ladder, fact->place);
+    bool up =
+        shape == SHAPE_DIR ? !text_is(fact->dir, "down") : shape != SHAPE_DOWN;
+    if (shape != SHAPE_NOTE && ends) {
+        set_arrow(rung, up, opener, acceptor);
+        rung->both = shape == SHAPE_BOTH;
+        return true;
+    }
+    if (here < 0)
+        return false;
+    rung->from = rung->to = (unsigned)here;
+    return true;
+}
+
+/* ---- all of it --------------------------------------------------------- */
+
+/* Both ends of a connection report the same message; it is drawn once. */
+static bool is_double(const struct building *building, const struct fact *fact,
+                      const struct rung *rung)
+{
+    if (rung->from == rung->to || !fact->opener.len)
+        return false;
+    size_t count = building->ladder->count;
+    for (size_t back = 0; back < count && back < 64; back++) {
+        const struct rung *before = &building->ladder->rungs[count - 1 - back];
+        const struct fact *twin = building->sources[count - 1 - back];
+        if (twin && same(twin->kind, fact->kind) &&
+            same(twin->opener, fact->opener) &&
+            twin->opener_port == fact->opener_port &&
+            twin->acceptor_port == fact->acceptor_port &&
+            twin->at == fact->at && twin->has_at == fact->has_at &&
+            before->from == rung->from && before->to == rung->to &&
+            !same(twin->place, fact->place))
+            return true;
+    }
+    return false;
+}
+
+static void add(struct building *building, const struct fact *fact)
+{
+    struct ladder *ladder = building->ladder;
+    const struct row *row = NULL;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (fact_is(fact, rows[i].kind))
+            row = &rows[i];
+    struct rung rung = {.frame = fact->frame};
+    if (!row || !row->say(building, fact, &rung) ||
+        !set_ends(building, fact, row->shape, &rung) ||
+        is_double(building, fact, &rung))
+        return;
+    if (ladder->count == RUNGS_MOST) {
+        ladder->left_out++;
+        return;
+    }
+    building->sources[ladder->count] = fact;
+    ladder->rungs[ladder->count++] = rung;
+}
+
+/* Programs note a message when they have read it; the wire knows better. The
+ * arrows that have frames are put into the order of their frames, and all
+ * else stays where it is. */
+static void order_by_frame(struct ladder *ladder)
+{
+    for (size_t i = 1; i < ladder->count; i++) {
+        size_t at = i;
+        for (size_t before = i; before-- > 0;) {
+            struct rung *one = &ladder->rungs[before],
+                        *two = &ladder->rungs[at];
+            if (!one->frame || one->from == one->to)
+                continue;
+            if (!two->frame || two->from == two->to || one->frame <= two->frame)
+                break;
+            struct rung kept = *one;
+            *one = *two;
+            *two = kept;
+            at = before;
+        }
+    }
+}
+
+/* What was typed at a place is a note there, like "$ careful". */
+static void add_act(struct building *building, const struct act *act)
+{
+    struct ladder *ladder = building->ladder;
+    int here = column(ladder, act->at);
+    if (here < 0 || !act->t0 || ladder->count == RUNGS_MOST)
+        return;
+    struct rung rung = {.from = (unsigned)here, .to = (unsigned)here};
+    char name[81];
+    text_line(act->name, name, sizeof name - 1);
+    put(&rung, "starts \"%s\"", name);
+    building->sources[ladder->count] = NULL;
+    ladder->rungs[ladder->count++] = rung;
+}
+
+static void add_all(struct building *building, const struct step *step,
+                    struct span span)
+{
+    struct report *report = building->report;
+    unsigned act = 0;
+    for (size_t i = 0; i < span.count; i++) {
+        const struct fact *fact = &report->facts[span.first + i];
+        for (; act < step->acts_count && step->acts[act].t0 <= fact->t; act++)
+            add_act(building, &step->acts[act]);
+        add(building, fact);
+    }
+    for (; act < step->acts_count; act++)
+        add_act(building, &step->acts[act]);
+}
+
+void ladder_build(struct report *report, unsigned step, struct ladder *out)
+{
+    *out = (struct ladder){0};
+    const struct fact *sources[RUNGS_MOST];
+    struct building building = {report, out, sources};
+    out->rungs = arena_alloc(&report->arena, RUNGS_MOST * sizeof *out->rungs);
+    if (!out->rungs)
+        return;
+    for (unsigned i = 0; i < report->places_count; i++)
+        column(out, report->places[i].name);
+    add_all(&building, &report->steps[step], step_facts(report, step));
+    order_by_frame(out);
+}
+
+size_t ladder_wrap(const char **text, size_t most)
+{
+    size_t len = strlen(*text), end = len;
+    if (len > most) {
+        end = most;
+        for (size_t at = most + 1; at-- > most / 3;)
+            if ((*text)[at] == ' ') {
+                end = at;
+                break;
+            }
+    }
+    *text += end;
+    *text += strspn(*text, " ");
+    return end;
+}

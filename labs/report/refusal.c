@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The verdict is the server side's. What the victim said about itself is only
+ * used to choose the paragraph that explains it. */
+#include "labs/report/refusal.h"
+
+#include <string.h>
+
+static const struct row {
+    long long code, alert;
+    const char *how, *paragraph;
+} rows[] = {
+#define REFUSAL(code, alert, how, paragraph) {code, alert, how, paragraph},
+#include "labs/report/refusals.def"
+#undef REFUSAL
+};
+
+const char *refusal_explain(long long verify_code, long long alert_code,
+                            struct text how)
+{
+    enum { COUNT = sizeof rows / sizeof *rows };
+    for (size_t i = 0; i < COUNT; i++) {
+        const struct row *row = &rows[i];
+        if ((row->code == -1 || row->code == verify_code) &&
+            (row->alert == 0 || row->alert == alert_code) &&
+            (!row->how[0] || text_is(how, row->how)))
+            return row->paragraph;
+    }
+    return rows[COUNT - 1].paragraph;
+}
+
+const char *refusal_close_words(struct text how)
+{
+    static const char *const words[][2] = {
+        {"alert", "with an alert"},
+        {"close_notify", "handshake finished, then close_notify"},
+        {"silent", "handshake finished, then closed without a word"},
+        {"abort", "broke off inside the handshake, without an alert"},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (text_is(how, words[i][0]))
+            return words[i][1];
+    return "in a way that is not recorded";
+}
+
+static bool same(struct text one, struct text two)
+{
+    return one.len == two.len && !memcmp(one.bytes, two.bytes, one.len);
+}
+
+static bool same_connection(const struct fact *one, const struct fact *two)
+{
+    return one->opener.len && same(one->opener, two->opener) &&
+           same(one->acceptor, two->acceptor) &&
+           one->opener_port == two->opener_port &&
+           one->acceptor_port == two->acceptor_port;
+}
+
+static void take(struct report *report, const struct fact *fact,
+                 struct refusal *refusal)
+{
+    if (fact_is(fact, "tls.hello")) {
+        refusal->server_name = fact_bytes(report, fact, "sni");
+        refusal->hello_frame = fact->frame;
+    } else if (fact_is(fact, "tls.cert")) {
+        refusal->cert_frame = fact->frame;
+    } else if (fact_is(fact, "tls.done")) {
+        refusal->version = fact_bytes(report, fact, "version");
+    } else if (fact_is(fact, "tls.alert") && !text_is(fact->dir, "down")) {
+        refusal->alert_frame = fact->frame;
+    } else if (fact_is(fact, "client.result")) {
+        refusal->verify_code = fact_number(fact, "verify_code", -1);
+        refusal->verify_name = fact_bytes(report, fact, "verify_name");
+    }
+}
+
+/* The act that ran when the verdict fell. */
+static struct text act_at(const struct step *step, long long t)
+{
+    struct text name = TEXT("");
+    for (unsigned i = 0; i < step->acts_count; i++)
+        if (step->acts[i].t0 && step->acts[i].t0 <= t)
+            name = step->acts[i].name;
+    return name;
+}
+
+static void gather(struct report *report, struct span span,
+                   const struct fact *verdict, struct refusal *out)
+{
+    *out = (struct refusal){
+        .forgery = fact_bytes(report, verdict, "forgery"),
+        .alert = fact_bytes(report, verdict, "alert"),
+        .how = fact_bytes(report, verdict, "how"),
+        .alert_code = fact_number(verdict, "alert_code", -1),
+        .verify_code = -1,
+        .app_bytes = fact_number(verdict, "app_bytes", 0),
+        .finished = json_is_true(json_object_get(verdict->data, "finished")),
+    };
+    for (size_t i = 0; i < span.count; i++) {
+        const struct fact *fact = &report->facts[span.first + i];
+        if (same_connection(verdict, fact))
+            take(report, fact, out);
+    }
+    /* close_notify is alert 0, but says goodbye, not no. */
+    if (!out->alert_code)
+        out->alert_code = -1;
+    out->why = refusal_explain(out->verify_code, out->alert_code, out->how);
+}
+
+struct refusal *refusals_of(struct report *report, unsigned step,
+                            unsigned *out_count)
+{
+    enum { MOST = 50 };
+    struct span span = step_facts(report, step);
+    struct refusal *list =
+        arena_alloc(&report->arena, MOST * sizeof(struct refusal));
+    *out_count = 0;
+    for (size_t i = 0; list && i < span.count && *out_count < MOST; i++) {
+        const struct fact *fact = &report->facts[span.first + i];
+        if (!fact_is(fact, "tls.verdict") ||
+            !text_is(fact_bytes(report, fact, "verdict"), "refused"))
+            continue;
+        struct refusal *refusal = &list[(*out_count)++];
+        gather(report, span, fact, refusal);
+        refusal->act = act_at(&report->steps[step], fact->t);
+    }
+    return list;
+}

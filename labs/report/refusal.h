@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A refused TLS conversation put together from its facts: what was offered,
+ * what came back, how it ended, and why. */
+#ifndef LABS_REPORT_REFUSAL_H
+#define LABS_REPORT_REFUSAL_H
+
+#include "labs/report/model.h"
+
+struct refusal {
+    struct text act;         /* whose conversation, if it can be told */
+    struct text server_name; /* what the victim asked for */
+    struct text forgery;     /* id, or empty */
+    struct text alert, how, version;
+    long long alert_code;  /* -1: none came */
+    long long verify_code; /* what the victim itself reported, -1: nothing */
+    struct text verify_name;
+    long long app_bytes;
+    bool finished;                                  /* the handshake was */
+    long long hello_frame, cert_frame, alert_frame; /* 0: unknown */
+    const char *why;                                /* one paragraph */
+};
+
+/* All refusals of a step, in order; the list lives in the report's arena. */
+struct refusal *refusals_of(struct report *report, unsigned step,
+                            unsigned *out_count);
+
+/* The paragraph for a refusal; never NULL. */
+const char *refusal_explain(long long verify_code, long long alert_code,
+                            struct text how);
+
+/* "the handshake finished, then close_notify", ... */
+const char *refusal_close_words(struct text how);
+
+#endif
