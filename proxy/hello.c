@@ -65,7 +65,7 @@ static struct reader take_vector(struct reader *reader, unsigned size)
 {
     uint32_t len = take_number(reader, size);
     uint8_t *bytes = take(reader, len);
-    return (struct reader){bytes, bytes ? len : 0, !bytes};
+    return (struct reader){bytes, bytes ? len : 0, reader->short_};
 }
 
 /* A vector that is all there is, and not empty. */

@@ -71,6 +71,17 @@ static int bare_kill(struct net *net, struct seat *seat, int process,
     return children_kill(&net->children, process, signal);
 }
 
+/* There is nothing to route on one loopback. */
+static int bare_bend(struct net *net, struct seat *seat, bool bent,
+                     struct err *err)
+{
+    (void)net;
+    (void)seat;
+    (void)bent;
+    (void)err;
+    return 0;
+}
+
 static int bare_reap(struct net *net, int *out_process, int *out_status)
 {
     return children_reap(&net->children, out_process, out_status) ? REAP_ONE
@@ -85,8 +96,8 @@ static void bare_end(struct net *net)
         close(net->claim);
 }
 
-static const struct net_ways ways = {bare_start, bare_put, bare_kill, bare_reap,
-                                     bare_end};
+static const struct net_ways ways = {bare_start, bare_put,  bare_kill,
+                                     bare_bend,  bare_reap, bare_end};
 
 /* Programs start in their folder, so all paths are absolute. */
 static int make_seat(struct seat *seat, const char *work_dir, struct err *err)

@@ -96,6 +96,14 @@ static int inside_kill(struct net *net, struct seat *seat, int process,
     return talk_ask(seat->control, &request, no_fds, &ignored);
 }
 
+static int inside_bend(struct net *net, struct seat *seat, bool bent,
+                       struct err *err)
+{
+    (void)net;
+    struct talk_request request = {.kind = TALK_BEND, .bent = bent};
+    return talk_ask(seat->control, &request, no_fds, err);
+}
+
 static int inside_reap(struct net *net, int *out_process, int *out_status)
 {
     struct talk_ending ending;
@@ -133,8 +141,8 @@ static void inside_end(struct net *net)
     close_all(&net->lifeline, 1);
 }
 
-static const struct net_ways ways = {inside_start, inside_put, inside_kill,
-                                     inside_reap, inside_end};
+static const struct net_ways ways = {inside_start, inside_put,  inside_kill,
+                                     inside_bend,  inside_reap, inside_end};
 
 /* The pipes and sockets: our ends into `net`, the others into `keeper`. */
 static int connect_ends(struct net *net, struct keeper *keeper)

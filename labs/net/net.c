@@ -105,6 +105,19 @@ int net_put(struct net *net, const char *place, const char *path,
     return -1;
 }
 
+int net_bend(struct net *net, bool bent, struct err *err)
+{
+    /* Seat 0 is the switch: it has no routes. */
+    for (unsigned i = 1; i < net->seats_count; i++) {
+        struct seat *seat = &net->seats[i];
+        if (net->ways->bend(net, seat, bent, err) < 0) {
+            err_prefix(err, "at %s", seat->name);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 /* ---- environment --------------------------------------------------------- */
 
 enum { ENV_MOST = 128 };

@@ -60,6 +60,11 @@ const char *net_dir(const struct net *net, const char *place);
 int net_put(struct net *net, const char *place, const char *path,
             const void *bytes, size_t len, struct err *err);
 
+/* Switch all routes of the plan off, or on again: an attacker gets onto a path
+ * and off it. They are on when the net has just been built. On loopback and
+ * bare there is nothing to route, and nothing is done. */
+int net_bend(struct net *net, bool bent, struct err *err);
+
 /* Start a program at a place. "switch" names the switch itself, where the
  * capture sits. Environment: `env` (NULL-terminated "K=V") on top of a small
  * clean one: PATH as ours, HOME (net_dir(), which is also the folder that it

@@ -19,10 +19,15 @@
 #include <unistd.h>
 
 /* Only places on a wire have a network of their own. */
+static bool is_wired(const struct place *it)
+{
+    return it->index >= 0 && it->plan->topology != NET_LOOPBACK;
+}
+
 static int enter(const struct place *it, struct err *err)
 {
     struct wire_switch at = {-1, -1};
-    bool wired = it->index >= 0 && it->plan->topology != NET_LOOPBACK;
+    bool wired = is_wired(it);
     const char *name =
         it->index < 0 ? PLAN_SWITCH : it->plan->places[it->index].name;
     int rc = -1;
@@ -84,14 +89,20 @@ static void start(struct children *children, const struct talk_request *request,
     free(words);
 }
 
-static void serve(struct children *children, const struct talk_request *request,
-                  const int *fds, struct err *err)
+static void serve(const struct place *it, struct children *children,
+                  const struct talk_request *request, const int *fds,
+                  struct err *err)
 {
     size_t len = 0;
     char *blob = NULL;
     if (request->kind == TALK_KILL) {
         if (children_kill(children, request->process, request->signal) < 0)
             err_errno(err, "signal process %d", request->process);
+        return;
+    }
+    if (request->kind == TALK_BEND) {
+        if (is_wired(it))
+            wire_bend(it->plan, (unsigned)it->index, request->bent, err);
         return;
     }
     if (fds[TALK_BLOB] >= 0)
@@ -113,7 +124,7 @@ static bool take_request(const struct place *it, struct children *children)
     int fds[TALK_FDS];
     if (talk_listen(it->control, &request, fds) <= 0)
         return false;
-    serve(children, &request, fds, &err);
+    serve(it, children, &request, fds, &err);
     for (int i = 0; i < TALK_FDS; i++)
         if (fds[i] >= 0)
             close(fds[i]);

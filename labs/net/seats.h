@@ -25,6 +25,7 @@ struct net_ways {
     int (*put)(struct net *net, struct seat *seat, const char *path,
                const void *bytes, size_t len, struct err *err);
     int (*kill)(struct net *net, struct seat *seat, int process, int signal);
+    int (*bend)(struct net *net, struct seat *seat, bool bent, struct err *err);
     int (*reap)(struct net *net, int *out_process, int *out_status);
     void (*end)(struct net *net);
 };

@@ -111,7 +111,9 @@ static int await_exec(int status, const char *name, struct err *err)
     if (got == 0)
         return 0;
     errno = why;
-    if (why == ENOENT)
+    /* A folder on the PATH that may not be searched gives EACCES for a name
+     * that is nowhere. */
+    if (why == ENOENT || (why == EACCES && !strchr(name, '/')))
         err_set(err, "%s is not installed on this machine", name);
     else
         err_errno(err, "run %s", name);

@@ -16,6 +16,7 @@ enum talk_kind {
     TALK_START, /* blob: argv then env, each string with its NUL */
     TALK_PUT,   /* blob: the bytes of the file */
     TALK_KILL,
+    TALK_BEND,
 };
 
 enum talk_fd {
@@ -32,6 +33,7 @@ struct talk_request {
     int process, signal;
     unsigned argc, envc;
     bool terminal;
+    bool bent;            /* TALK_BEND: the plan's routes hold, or not */
     bool given[TALK_FDS]; /* filled in by talk_ask() */
     char path[256];
 };

@@ -272,7 +272,7 @@ static int lay_cable(const struct net_place *place, int netlink, int inet,
 
 /* The addresses of `to` are reached through `via`, in both families. */
 static int bend_route(const struct net_place *to, const struct net_place *via,
-                      int netlink, struct err *err)
+                      int netlink, bool bent, struct err *err)
 {
     struct in6_addr ends[2]; /* large enough for either family */
     static const struct {
@@ -292,14 +292,15 @@ static int bend_route(const struct net_place *to, const struct net_place *via,
             .gateway = &ends[1],
             .device = "eth0",
         };
-        if (netlink_route_add(netlink, &route, err) < 0)
+        if (bent ? netlink_route_add(netlink, &route, err) < 0
+                 : netlink_route_del(netlink, &route, err) < 0)
             return -1;
     }
     return 0;
 }
 
 static int bend_routes(const struct net_plan *plan, unsigned index, int netlink,
-                       struct err *err)
+                       bool bent, struct err *err)
 {
     for (unsigned i = 0; i < plan->routes_count; i++) {
         const struct net_route *it = &plan->routes[i];
@@ -309,7 +310,7 @@ static int bend_routes(const struct net_plan *plan, unsigned index, int netlink,
         if (plan_find(plan, it->from) != (int)index)
             continue;
         const struct net_place *to = &plan->places[plan_find(plan, it->to)];
-        if (bend_route(to, &plan->places[via], netlink, err) < 0)
+        if (bend_route(to, &plan->places[via], netlink, bent, err) < 0)
             return -1;
     }
     return 0;
@@ -325,8 +326,19 @@ int wire_plug(const struct net_plan *plan, unsigned index,
     if (settle(quiet, err) == 0 &&
         netlink_link_up(own.netlink, "lo", NULL, err) == 0 &&
         lay_cable(&plan->places[index], own.netlink, own.inet, at, err) == 0)
-        rc = bend_routes(plan, index, own.netlink, err);
+        rc = bend_routes(plan, index, own.netlink, true, err);
     close(own.netlink);
     close(own.inet);
+    return rc;
+}
+
+int wire_bend(const struct net_plan *plan, unsigned index, bool bent,
+              struct err *err)
+{
+    int netlink = netlink_open(err);
+    if (netlink < 0)
+        return -1;
+    int rc = bend_routes(plan, index, netlink, bent, err);
+    close(netlink);
     return rc;
 }

@@ -23,4 +23,8 @@ int wire_build(const struct net_plan *plan, struct err *err);
 int wire_plug(const struct net_plan *plan, unsigned index,
               const struct wire_switch *at, struct err *err);
 
+/* Called by the same init: the plan's routes hold at this place, or no more. */
+int wire_bend(const struct net_plan *plan, unsigned index, bool bent,
+              struct err *err);
+
 #endif

@@ -11,6 +11,7 @@
 #include "proxy/http1.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,29 +31,29 @@ struct play {
     bool in_body, refused, closed;
 };
 
-static void play_init(struct play *play, enum http1_kind kind,
-                      const char *method, unsigned lenient)
+static inline void play_init(struct play *play, enum http1_kind kind,
+                             const char *method, unsigned lenient)
 {
     *play = (struct play){
         .kind = kind, .method = method, .scan = {.lenient = lenient}};
 }
 
-static void play_free(struct play *play)
+static inline void play_free(struct play *play)
 {
     buf_free(&play->pending);
     buf_free(&play->said);
     buf_free(&play->data);
 }
 
-static void play_span(struct play *play, const char *bytes, struct span span,
-                      size_t used)
+static inline void play_span(struct play *play, const char *bytes,
+                             struct span span, size_t used)
 {
     assert(span.at <= used && span.len <= used - span.at);
     buf_append(&play->said, bytes + span.at, span.len);
     buf_append_text(&play->said, "|");
 }
 
-static void play_head(struct play *play, const char *bytes, size_t used)
+static inline void play_head(struct play *play, const char *bytes, size_t used)
 {
     const struct http1_head *head = &play->head;
     assert(head->fields_count <= HTTP1_FIELDS_MOST);
@@ -74,7 +75,7 @@ static void play_head(struct play *play, const char *bytes, size_t used)
     buf_append_text(&play->said, "\n");
 }
 
-static void play_refused(struct play *play)
+static inline void play_refused(struct play *play)
 {
     const struct http1_fault *fault = &play->fault;
     assert(fault->rule && fault->sentence && fault->name && fault->status);
@@ -83,7 +84,7 @@ static void play_refused(struct play *play)
     play->refused = true;
 }
 
-static void play_message_end(struct play *play)
+static inline void play_message_end(struct play *play)
 {
     const struct http1_head *head = &play->head;
     bool connect = head->method.len == 7 && head->host.len &&
@@ -102,7 +103,7 @@ static void play_message_end(struct play *play)
                    (head->upgrade && play->kind == HTTP1_REQUEST);
 }
 
-static size_t play_body(struct play *play, const char *bytes, size_t len)
+static inline size_t play_body(struct play *play, const char *bytes, size_t len)
 {
     struct span data;
     ssize_t used =
@@ -120,7 +121,8 @@ static size_t play_body(struct play *play, const char *bytes, size_t len)
     return (size_t)used;
 }
 
-static size_t play_message(struct play *play, const char *bytes, size_t len)
+static inline size_t play_message(struct play *play, const char *bytes,
+                                  size_t len)
 {
     ssize_t used = http1_head_read(&play->scan, play->kind, play->method, bytes,
                                    len, &play->head, &play->fault);
@@ -139,7 +141,7 @@ static size_t play_message(struct play *play, const char *bytes, size_t len)
 }
 
 /* One more piece of the connection has arrived. */
-static void play_feed(struct play *play, const char *bytes, size_t len)
+static inline void play_feed(struct play *play, const char *bytes, size_t len)
 {
     buf_append(&play->pending, bytes, len);
     while (!play->refused && !play->closed && buf_len(&play->pending)) {
@@ -157,7 +159,7 @@ static void play_feed(struct play *play, const char *bytes, size_t len)
 }
 
 /* The text so far, with what is unfinished; ends in NUL. */
-static const char *play_said(struct play *play)
+static inline const char *play_said(struct play *play)
 {
     if (play->in_body) {
         buf_append_text(&play->said, "body so far ");
@@ -167,6 +169,90 @@ static const char *play_said(struct play *play)
     }
     buf_append(&play->said, "", 1);
     return (const char *)buf_head(&play->said);
+}
+
+/* ---- whole connections ------------------------------------------------------
+ */
+
+struct played {
+    char fault[32]; /* its name; "" when nothing was refused */
+    char rule[24];
+    int status;
+    size_t offset;     /* of the fault, from the first byte of all */
+    size_t taken;      /* bytes that messages used */
+    unsigned messages; /* complete ones */
+    bool waiting;      /* for more bytes */
+    char *said;        /* to be freed; ends in NUL, and may hold others */
+    size_t said_len;
+};
+
+/* What is played, and with what; a row of a table may begin with it. */
+struct script {
+    enum http1_kind kind;
+    const char *method; /* that a response answers */
+    unsigned lenient;
+    const char *bytes;
+    size_t len;
+};
+
+/* The first `split` bytes in one piece, the rest in pieces of `step`. */
+static inline struct played play_split(const struct script *script,
+                                       size_t split, size_t step)
+{
+    struct play play;
+    struct played result = {0};
+    play_init(&play, script->kind, script->method, script->lenient);
+    if (split)
+        play_feed(&play, script->bytes, split);
+    for (size_t at = split; at < script->len; at += step)
+        play_feed(&play, script->bytes + at,
+                  script->len - at < step ? script->len - at : step);
+    if (play.refused) {
+        snprintf(result.fault, sizeof result.fault, "%s", play.fault.name);
+        snprintf(result.rule, sizeof result.rule, "%s", play.fault.rule);
+        result.status = play.fault.status;
+        result.offset = play.start + play.fault.offset;
+    }
+    result.taken = play.taken;
+    result.messages = play.messages;
+    result.waiting = !play.refused && !play.closed &&
+                     (play.in_body || buf_len(&play.pending));
+    play_said(&play);
+    result.said_len = buf_len(&play.said);
+    result.said = malloc(result.said_len);
+    assert(result.said);
+    memcpy(result.said, buf_head(&play.said), result.said_len);
+    play_free(&play);
+    return result;
+}
+
+static inline bool played_same(const struct played *one,
+                               const struct played *two)
+{
+    return one->said_len == two->said_len &&
+           !memcmp(one->said, two->said, one->said_len);
+}
+
+static inline void play_same(const struct script *script, size_t split,
+                             size_t step, const struct played *whole)
+{
+    struct played other = play_split(script, split, step);
+    if (!played_same(&other, whole)) {
+        fprintf(stderr, "split at %zu, steps of %zu:\n%s\nwhole:\n%s\n", split,
+                step, other.said, whole->said);
+        abort();
+    }
+    free(other.said);
+}
+
+/* Whole, in two pieces at every byte, and byte by byte: all the same. */
+static inline struct played play_every_split(const struct script *script)
+{
+    struct played whole = play_split(script, script->len, 1);
+    play_same(script, 0, 1, &whole);
+    for (size_t split = 1; split < script->len; split++)
+        play_same(script, split, script->len, &whole);
+    return whole;
 }
 
 #endif

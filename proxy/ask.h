@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Asking the hooks, one after the other, with the chance that one of them
+ * needs time. One `struct ask` serves one direction of a relay. */
+#ifndef PROXY_ASK_H
+#define PROXY_ASK_H
+
+#include "proxy/hook.h"
+
+struct relay;
+
+struct ask {
+    unsigned next;  /* the hook to be asked next */
+    bool held;      /* one said HOOK_WAIT */
+    bool resumed;   /* and has called flow_resume() since */
+    bool changed;   /* one said HOOK_CHANGED */
+    unsigned wants; /* of those that did */
+};
+
+/* Put the question to one hook; HOOK_PASS if it has no such callback. */
+typedef enum hook_act (*ask_question)(const struct hook *hook,
+                                      struct relay *relay, void *about);
+
+/* Ask all that have not been asked yet. WAIT: ask again later. CHANGED: at
+ * least one did, or made us wait. */
+enum hook_act ask_hooks(struct relay *relay, struct ask *ask,
+                        ask_question question, void *about);
+
+#endif

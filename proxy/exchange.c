@@ -1,0 +1,708 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A half goes HEAD -> (COLLECT ->) ASK -> BODY -> DONE. While it works, the
+ * message stays at the front of the input of the end it came from, and
+ * `parsed` says how far it is understood; what goes on unchanged is sent from
+ * there in one piece and only then consumed. */
+#include "proxy/exchange.h"
+
+#include "proxy/answer.h"
+#include "proxy/facts.h"
+#include "proxy/worker.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    BODY_MOST = 1024 * 1024,
+    FRAMING_MOST = 256 * 1024, /* of chunks around such a body */
+    PASS_MOST = 44 * 1024,     /* then it is sent: a block holds this and one
+                                  more TLS record */
+};
+
+/* What one step of a half comes to. */
+enum step {
+    STEP_WAITS, /* for bytes, room or a hook */
+    STEP_ON,    /* something was done: look again */
+    STEP_OVER,
+    STEP_TRUNCATED,
+    STEP_REFUSED,
+    STEP_CUT,
+};
+
+static const struct proxy_options *options_of(const struct exchange *exchange)
+{
+    return exchange->relay->worker->options;
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+static void start_halves(struct exchange *exchange)
+{
+    exchange->request.state = HALF_HEAD;
+    exchange->response.state = HALF_IDLE;
+    exchange->said_continue = exchange->answering = false;
+}
+
+void exchange_init(struct exchange *exchange, struct relay *relay)
+{
+    unsigned lenient = relay->worker->options->lenient;
+    *exchange = (struct exchange){
+        .relay = relay,
+        .request = {.from = &relay->victim,
+                    .to = &relay->server,
+                    .ask = &relay->asks[0]},
+        .response = {.from = &relay->server,
+                     .to = &relay->victim,
+                     .ask = &relay->asks[1]},
+    };
+    exchange->request.scan.lenient = lenient;
+    exchange->response.scan.lenient = lenient;
+    start_halves(exchange);
+}
+
+static void forget_message(struct half *half)
+{
+    if (half->built)
+        message_close(&half->message);
+    half->built = false;
+}
+
+static void finish(struct exchange *exchange)
+{
+    struct half *request = &exchange->request;
+    struct half *response = &exchange->response;
+    if (exchange->line.method_len)
+        note_line_write(&exchange->line, exchange->relay);
+    exchange->line.method_len = 0;
+    forget_message(request);
+    forget_message(response);
+    arena_free(&exchange->arena);
+}
+
+void exchange_close(struct exchange *exchange)
+{
+    struct half *request = &exchange->request;
+    struct half *response = &exchange->response;
+    if (!exchange->relay)
+        return;
+    note_write(&request->note, request->from, request->to, false);
+    note_write(&response->note, response->from, response->to, false);
+    note_close(&request->note);
+    note_close(&response->note);
+    finish(exchange);
+}
+
+bool exchange_idle(const struct exchange *exchange)
+{
+    return exchange->request.state == HALF_HEAD &&
+           !buf_len(end_input(exchange->request.from));
+}
+
+bool exchange_head_pending(const struct exchange *exchange)
+{
+    return exchange->request.state == HALF_HEAD &&
+           buf_len(end_input(exchange->request.from));
+}
+
+/* ---- answers of our own -------------------------------------------------- */
+
+bool exchange_answer(struct exchange *exchange, int status,
+                     const char *sentence)
+{
+    struct buf out = {0};
+    if (exchange->answering)
+        return false;
+    bool sent =
+        !answer_write(&out, status, sentence) &&
+        !end_send(&exchange->relay->victim, buf_head(&out), buf_len(&out));
+    buf_free(&out);
+    exchange->line.status = status;
+    exchange->answering = true;
+    return sent;
+}
+
+static enum step answer(struct exchange *exchange, int status,
+                        const char *sentence)
+{
+    return exchange_answer(exchange, status, sentence) ? STEP_REFUSED
+                                                       : STEP_CUT;
+}
+
+/* The request breaks a rule: it goes no further, and the victim hears why. */
+static enum step refuse(struct exchange *exchange,
+                        const struct http1_fault *fault)
+{
+    char sentence[512];
+    snprintf(sentence, sizeof sentence, "%s (%s, byte %zu)", fault->sentence,
+             fault->rule, fault->offset);
+    facts_refused(exchange->relay, fault->rule, fault->sentence, fault->offset,
+                  fault->status);
+    return answer(exchange, fault->status, sentence);
+}
+
+static enum step bad_response(struct exchange *exchange,
+                              const struct http1_fault *fault)
+{
+    char sentence[512];
+    snprintf(sentence, sizeof sentence,
+             "the server's response is malformed: %s (%s, byte %zu)",
+             fault->sentence, fault->rule, fault->offset);
+    return answer(exchange, 502, sentence);
+}
+
+static enum step malformed(struct exchange *exchange, const struct half *half,
+                           const struct http1_fault *fault)
+{
+    return half == &exchange->request ? refuse(exchange, fault)
+                                      : bad_response(exchange, fault);
+}
+
+/* ---- input --------------------------------------------------------------- */
+
+static struct buf *input(const struct half *half)
+{
+    return end_input(half->from);
+}
+
+/* The bytes behind what is parsed. Decrypts more when there are none. */
+static size_t unparsed(struct half *half)
+{
+    struct buf *in = input(half);
+    if (buf_len(in) <= half->parsed) {
+        end_decrypt(half->from, half->parsed + 1);
+        in = input(half);
+    }
+    return buf_len(in) - half->parsed;
+}
+
+static const char *front(const struct half *half)
+{
+    return (const char *)buf_head(input(half));
+}
+
+/* No byte will follow those that are in the input. */
+static bool ended(const struct half *half)
+{
+    return half->from->hears != END_HEARS;
+}
+
+/* ---- heads --------------------------------------------------------------- */
+
+static enum step no_head_any_more(struct exchange *exchange, struct half *half)
+{
+    bool lost = half->from->hears == END_LOST;
+    if (half == &exchange->request)
+        return lost ? STEP_CUT : STEP_OVER;
+    return answer(exchange, 502,
+                  buf_len(input(half))
+                      ? "the server ended in the middle of a response"
+                      : "the server ended without a response");
+}
+
+/* > 0: length of the head, which is in worker->head; 0: *out says what now. */
+static size_t read_head(struct exchange *exchange, struct half *half,
+                        enum step *out)
+{
+    bool request = half == &exchange->request;
+    struct http1_fault fault;
+    half->hungry = false;
+    for (;;) {
+        size_t len = buf_len(input(half));
+        ssize_t used =
+            !len ? 0
+                 : http1_head_read(&half->scan,
+                                   request ? HTTP1_REQUEST : HTTP1_RESPONSE,
+                                   exchange->method, front(half), len,
+                                   &exchange->relay->worker->head, &fault);
+        if (used > 0)
+            return (size_t)used;
+        if (used < 0) {
+            *out = malformed(exchange, half, &fault);
+            return 0;
+        }
+        end_decrypt(half->from, len + 1);
+        if (buf_len(input(half)) > len)
+            continue;
+        half->hungry = true;
+        *out = ended(half) ? no_head_any_more(exchange, half) : STEP_WAITS;
+        return 0;
+    }
+}
+
+static bool looks_at(const struct exchange *exchange, bool request)
+{
+    const struct proxy_options *options = options_of(exchange);
+    for (unsigned i = 0; i < options->hooks_count; i++)
+        if (options->hooks[i]->on_response ||
+            (request && options->hooks[i]->on_request))
+            return true;
+    return false;
+}
+
+static bool wants_body(const struct exchange *exchange, const struct half *half)
+{
+    const struct proxy_options *options = options_of(exchange);
+    unsigned want = half == &exchange->request ? HOOK_WANTS_REQUEST_BODY
+                                               : HOOK_WANTS_RESPONSE_BODY;
+    for (unsigned i = 0; i < options->hooks_count; i++)
+        if (options->hooks[i]->wants & want)
+            return true;
+    return false;
+}
+
+static size_t body_most(const struct exchange *exchange)
+{
+    size_t most = options_of(exchange)->body_most;
+    return most ? most : BODY_MOST;
+}
+
+static bool may_collect(const struct exchange *exchange,
+                        const struct half *half, const struct http1_head *head)
+{
+    switch (head->framing) {
+    case HTTP1_LENGTH:
+        return half->built && head->length <= body_most(exchange) &&
+               wants_body(exchange, half);
+    case HTTP1_CHUNKED:
+    case HTTP1_TO_CLOSE:
+        return half->built && wants_body(exchange, half);
+    case HTTP1_NONE:
+    case HTTP1_TUNNEL:
+        return false;
+    }
+    return false;
+}
+
+/* What both kinds of head have in common. -1 when memory is out. */
+static int take_head(struct exchange *exchange, struct half *half, size_t used)
+{
+    const struct http1_head *head = &exchange->relay->worker->head;
+    bool request = half == &exchange->request;
+    half->head_len = (uint32_t)used;
+    half->parsed = used;
+    half->keep_alive = head->keep_alive;
+    http1_body_init(&half->body, head, options_of(exchange)->lenient);
+    note_head(&half->note, half->from, head, front(half));
+    forget_message(half);
+    if (!looks_at(exchange, request))
+        return 0;
+    if (message_init(&half->message, &exchange->arena, head, front(half)))
+        return -1;
+    half->built = true;
+    return 0;
+}
+
+/* A victim that waits for leave to send a body that we want first. */
+static void say_continue(struct exchange *exchange)
+{
+    static const char leave[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    exchange->said_continue =
+        !end_send(&exchange->relay->victim, leave, sizeof leave - 1);
+}
+
+static enum step request_head(struct exchange *exchange)
+{
+    enum step step = STEP_WAITS;
+    struct half *half = &exchange->request;
+    const struct http1_head *head = &exchange->relay->worker->head;
+    size_t used = read_head(exchange, half, &step);
+    if (!used)
+        return step;
+    snprintf(exchange->method, sizeof exchange->method, "%.*s",
+             (int)head->method.len, front(half) + head->method.at);
+    if (options_of(exchange)->on_line)
+        note_line_asked(&exchange->line, head, front(half));
+    if (!strcmp(exchange->method, "CONNECT"))
+        return answer(exchange, 501,
+                      "this proxy stands on the path and is not asked to "
+                      "CONNECT (RFC 9110 9.3.6)");
+    if (take_head(exchange, half, used))
+        return STEP_CUT;
+    exchange->relay->flow.exchanges++;
+    half->state = HALF_ASK;
+    if (may_collect(exchange, half, head)) {
+        half->state = HALF_COLLECT;
+        if (head->expect_continue)
+            say_continue(exchange);
+    }
+    return STEP_ON;
+}
+
+/* 100, 103 and the like pass as they come, and another head follows. */
+static enum step interim(struct exchange *exchange, size_t used, int status)
+{
+    struct half *half = &exchange->response;
+    bool ours_was_first = status == 100 && exchange->said_continue;
+    if (!ours_was_first && end_send(half->to, front(half), used))
+        return STEP_CUT;
+    buf_consume(input(half), used);
+    return STEP_ON;
+}
+
+/* A response's message also says what was asked for. */
+static void remember_request(struct exchange *exchange)
+{
+    struct message *response = &exchange->response.message;
+    const struct message *request = &exchange->request.message;
+    if (!exchange->response.built || !exchange->request.built)
+        return;
+    response->method = request->method;
+    response->target = request->target;
+    response->host = request->host;
+}
+
+static enum step response_head(struct exchange *exchange)
+{
+    enum step step = STEP_WAITS;
+    struct half *half = &exchange->response;
+    const struct http1_head *head = &exchange->relay->worker->head;
+    size_t used = read_head(exchange, half, &step);
+    if (!used)
+        return step;
+    if (head->status < 200 && head->status != 101)
+        return interim(exchange, used, head->status);
+    if (take_head(exchange, half, used))
+        return STEP_CUT;
+    exchange->line.status = head->status;
+    remember_request(exchange);
+    half->state = may_collect(exchange, half, head) ? HALF_COLLECT : HALF_ASK;
+    return STEP_ON;
+}
+
+/* ---- bodies -------------------------------------------------------------- */
+
+static bool body_done(const struct half *half)
+{
+    return half->body.done || half->body.framing == HTTP1_NONE ||
+           half->body.framing == HTTP1_TUNNEL;
+}
+
+/* Understand one more piece of body. > 0 progress, 0 none, -1 nonsense. */
+static int parse_piece(struct half *half, struct span *data,
+                       struct http1_fault *fault)
+{
+    *data = (struct span){0};
+    size_t len = body_done(half) ? 0 : unparsed(half);
+    if (!len)
+        return 0;
+    ssize_t used = http1_body_read(&half->body, front(half) + half->parsed, len,
+                                   data, fault);
+    if (used <= 0)
+        return (int)used;
+    data->at += (uint32_t)half->parsed;
+    half->parsed += (size_t)used;
+    note_body(&half->note, front(half) + data->at, data->len);
+    return 1;
+}
+
+static enum step stop_collecting(struct half *half, bool has_body)
+{
+    if (!has_body)
+        buf_free(&half->message.body);
+    half->message.has_body = has_body;
+    half->state = HALF_ASK;
+    return STEP_ON;
+}
+
+/* All of the body is there: take its coding off. One that we cannot take off
+ * is passed on, unseen by the hooks. */
+static enum step collected(struct exchange *exchange, struct half *half)
+{
+    struct message *message = &half->message;
+    if (message->coding == CODEC_IDENTITY)
+        return stop_collecting(half, true);
+    struct buf clear = {0};
+    const char *why;
+    bool decoded = message->coding != CODEC_UNKNOWN &&
+                   buf_len(&message->body) &&
+                   !codec_decode(message->coding, buf_head(&message->body),
+                                 buf_len(&message->body), body_most(exchange),
+                                 &clear, &why);
+    if (!decoded)
+        return stop_collecting(half, !buf_len(&message->body));
+    buf_free(&message->body);
+    message->body = clear;
+    return stop_collecting(half, true);
+}
+
+static enum step collect(struct exchange *exchange, struct half *half)
+{
+    struct http1_fault fault;
+    struct span data;
+    size_t most = body_most(exchange);
+    int got;
+    while ((got = parse_piece(half, &data, &fault)) > 0) {
+        if (buf_append(&half->message.body, front(half) + data.at, data.len))
+            return STEP_CUT;
+        if (buf_len(&half->message.body) > most ||
+            half->parsed - half->head_len > most + FRAMING_MOST)
+            return stop_collecting(half, false);
+    }
+    if (got < 0)
+        return malformed(exchange, half, &fault);
+    if (body_done(half))
+        return collected(exchange, half);
+    half->hungry = true;
+    if (!ended(half))
+        return STEP_WAITS;
+    if (half->body.framing == HTTP1_TO_CLOSE && half->from->hears != END_LOST)
+        return collected(exchange, half);
+    /* Cut short: let the other end see exactly what came. */
+    return stop_collecting(half, false);
+}
+
+/* ---- hooks --------------------------------------------------------------- */
+
+static enum hook_act question(const struct hook *hook, struct relay *relay,
+                              void *about)
+{
+    struct half *half = about;
+    if (half->message.kind == HTTP1_REQUEST)
+        return hook->on_request ? hook->on_request(hook->config, &relay->flow,
+                                                   &half->message)
+                                : HOOK_PASS;
+    return hook->on_response
+               ? hook->on_response(hook->config, &relay->flow, &half->message)
+               : HOOK_PASS;
+}
+
+static enum step send_changed(struct half *half)
+{
+    struct buf out = {0};
+    bool naive = half->ask->wants & HOOK_WANTS_NAIVE_LENGTH;
+    int bad = message_write(&half->message, naive, &out);
+    /* Without a body the head alone was open to change. */
+    if (!bad && !half->message.has_body)
+        bad = buf_append(&out, front(half) + half->head_len,
+                         half->parsed - half->head_len);
+    note_changed(&half->note, &half->message);
+    half->note.sent_at = end_output_at(half->to);
+    bad = bad || end_send(half->to, buf_head(&out), buf_len(&out));
+    half->note.sent_end = end_output_at(half->to);
+    buf_free(&out);
+    if (bad)
+        return STEP_CUT;
+    buf_consume(input(half), half->parsed);
+    half->parsed = 0;
+    if (half->message.has_body)
+        half->body.done = true;
+    return STEP_ON;
+}
+
+static enum step ask(struct exchange *exchange, struct half *half)
+{
+    struct relay *relay = exchange->relay;
+    enum hook_act act = HOOK_PASS;
+    end_flush(half->to);
+    if (end_blocked(half->to))
+        return STEP_WAITS;
+    if (half->built) {
+        relay->shown_leg = half->from->leg;
+        relay->shown_at = end_input_at(half->from);
+        relay->shown_len = end_input_end(half->from) - relay->shown_at;
+        if (!half->from->tls.ssl)
+            relay->shown_len = half->parsed;
+        act = ask_hooks(relay, half->ask, question, half);
+        relay->shown_leg = LEG_NONE;
+    }
+    switch (act) {
+    case HOOK_CUT:
+        relay->why = FLOW_CUT;
+        return STEP_CUT;
+    case HOOK_WAIT:
+        return STEP_WAITS;
+    case HOOK_CHANGED:
+        half->state = HALF_BODY;
+        exchange->answering |= half == &exchange->response;
+        return send_changed(half);
+    case HOOK_PASS:
+        half->state = HALF_BODY;
+        if (half->built)
+            buf_free(&half->message.body);
+        half->note.sent_at = end_output_at(half->to);
+        return STEP_ON;
+    }
+    return STEP_CUT;
+}
+
+/* ---- passing on ---------------------------------------------------------- */
+
+static int send_parsed(struct exchange *exchange, struct half *half)
+{
+    if (!half->parsed)
+        return 0;
+    exchange->answering |= half == &exchange->response;
+    if (end_send(half->to, front(half), half->parsed))
+        return -1;
+    buf_consume(input(half), half->parsed);
+    half->parsed = 0;
+    half->note.sent_end = end_output_at(half->to);
+    return 0;
+}
+
+static enum step half_done(struct exchange *exchange, struct half *half)
+{
+    half->note.end = end_input_end(half->from);
+    uint64_t *bytes = half == &exchange->request ? &exchange->line.up_bytes
+                                                 : &exchange->line.down_bytes;
+    *bytes = half->note.body_bytes;
+    note_write(&half->note, half->from, half->to, true);
+    half->note.body_bytes = 0;
+    half->state = HALF_DONE;
+    if (half == &exchange->request)
+        exchange->response.state = exchange->response.state == HALF_IDLE
+                                       ? HALF_HEAD
+                                       : exchange->response.state;
+    return STEP_ON;
+}
+
+/* The end we read from fell silent in the middle of a body. */
+static enum step cut_short(struct half *half)
+{
+    if (half->from->hears == END_LOST)
+        return STEP_CUT;
+    if (half->body.framing == HTTP1_TO_CLOSE)
+        return STEP_ON;
+    return STEP_TRUNCATED;
+}
+
+static enum step pass_body(struct exchange *exchange, struct half *half)
+{
+    struct http1_fault fault;
+    struct span data;
+    half->hungry = false;
+    end_flush(half->to);
+    if (end_blocked(half->to))
+        return STEP_WAITS;
+    int got = 1;
+    while (half->parsed < PASS_MOST &&
+           (got = parse_piece(half, &data, &fault)) > 0)
+        ;
+    bool passed = half->parsed;
+    if (send_parsed(exchange, half))
+        return STEP_CUT;
+    if (half == &exchange->request && exchange->response.state == HALF_IDLE)
+        exchange->response.state = HALF_HEAD;
+    if (got < 0)
+        return exchange->answering ? STEP_CUT
+                                   : malformed(exchange, half, &fault);
+    if (body_done(half))
+        return half_done(exchange, half);
+    if (passed)
+        return STEP_ON;
+    half->hungry = true;
+    if (!ended(half))
+        return STEP_WAITS;
+    enum step step = cut_short(half);
+    return step == STEP_ON ? half_done(exchange, half) : step;
+}
+
+/* ---- the two together ---------------------------------------------------- */
+
+static enum step step_half(struct exchange *exchange, struct half *half)
+{
+    switch (half->state) {
+    case HALF_HEAD:
+        return half == &exchange->request ? request_head(exchange)
+                                          : response_head(exchange);
+    case HALF_COLLECT:
+        return collect(exchange, half);
+    case HALF_ASK:
+        return ask(exchange, half);
+    case HALF_BODY:
+        return pass_body(exchange, half);
+    case HALF_IDLE:
+    case HALF_DONE:
+        return STEP_WAITS;
+    }
+    return STEP_WAITS;
+}
+
+/* The server hung up, or spoke, while nothing was asked. */
+static bool server_left(struct exchange *exchange)
+{
+    struct half *response = &exchange->response;
+    if (exchange->request.state != HALF_HEAD)
+        return false;
+    end_decrypt(response->from, 1);
+    return ended(response) || buf_len(input(response));
+}
+
+static enum step both_done(struct exchange *exchange)
+{
+    bool again = exchange->request.keep_alive &&
+                 exchange->response.keep_alive &&
+                 exchange->response.body.framing != HTTP1_TO_CLOSE &&
+                 !exchange->relay->worker->stopping;
+    bool tunnel = exchange->response.body.framing == HTTP1_TUNNEL;
+    finish(exchange);
+    start_halves(exchange);
+    if (tunnel)
+        exchange->relay->tunnel = true;
+    return again && !tunnel ? STEP_ON : STEP_OVER;
+}
+
+static enum step step_both(struct exchange *exchange)
+{
+    struct half *request = &exchange->request;
+    struct half *response = &exchange->response;
+    if (server_left(exchange))
+        return STEP_OVER;
+    enum step up = step_half(exchange, request);
+    if (up > STEP_ON)
+        return up;
+    enum step down = step_half(exchange, response);
+    if (down > STEP_ON)
+        return down;
+    if (response->state == HALF_DONE && request->state == HALF_DONE)
+        return both_done(exchange);
+    /* It answered before it had heard all, and wants to hear no more. */
+    if (response->state == HALF_DONE && !response->keep_alive)
+        return STEP_OVER;
+    return up == STEP_ON || down == STEP_ON ? STEP_ON : STEP_WAITS;
+}
+
+/* A victim that has asked its last still waits for the answer. */
+static void forward_half_close(struct exchange *exchange)
+{
+    const struct half *request = &exchange->request;
+    if (request->state != HALF_DONE)
+        return;
+    end_decrypt(request->from, 1);
+    if (!buf_len(input(request)) && request->from->hears == END_TOLD_BYE)
+        end_finish(request->to, false);
+}
+
+enum exchange_next exchange_step(struct exchange *exchange)
+{
+    enum step step;
+    do {
+        step = step_both(exchange);
+    } while (step == STEP_ON);
+    switch (step) {
+    case STEP_OVER:
+        return exchange->relay->tunnel ? EXCHANGE_TUNNEL : EXCHANGE_OVER;
+    case STEP_TRUNCATED:
+        return EXCHANGE_TRUNCATED;
+    case STEP_REFUSED:
+        return EXCHANGE_REFUSED;
+    case STEP_CUT:
+        return EXCHANGE_CUT;
+    case STEP_WAITS:
+    case STEP_ON:
+        break;
+    }
+    forward_half_close(exchange);
+    return EXCHANGE_WAITS;
+}
+
+int exchange_peek(struct exchange *exchange)
+{
+    enum step step = STEP_WAITS;
+    struct half *half = &exchange->request;
+    if (read_head(exchange, half, &step))
+        return 1;
+    return step == STEP_WAITS ? 0 : -1;
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/facts.h"
+
+#include "proxy/worker.h"
+
+#include <inttypes.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { KEY_LINE_MOST = 512 };
+
+static const char *quoted(const char *text)
+{
+    return event_text(text, strlen(text), 1024);
+}
+
+struct event_where facts_where(const struct end *end)
+{
+    const struct flow *flow = &end->relay->flow;
+    bool victim = end->leg == LEG_VICTIM;
+    bool known = victim || flow->local.any.sa_family;
+    return (struct event_where){
+        .flow = flow->id,
+        .leg = end->leg,
+        .opener = !known   ? NULL
+                  : victim ? &flow->victim
+                           : &flow->local,
+        .acceptor = !known   ? NULL
+                    : victim ? &flow->listener
+                             : &flow->server,
+    };
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+void facts_opened(const struct end *end)
+{
+    struct event_where where = facts_where(end);
+    event("flow.open", &where, "%s", "");
+}
+
+void facts_state(const struct relay *relay, enum relay_state to)
+{
+    struct event_where where = {.flow = relay->flow.id};
+    event("flow.state", &where, "\"from\":\"%s\",\"to\":\"%s\"",
+          relay_state_name(relay->state), relay_state_name(to));
+}
+
+static void end_ended(const struct end *end, const char *why)
+{
+    struct event_where where = facts_where(end);
+    uint64_t sent = end->tls.ssl ? end->tls.out_at : end->out_total;
+    bool victim = end->leg == LEG_VICTIM;
+    event("flow.end", &where,
+          "\"why\":\"%s\",\"up\":%" PRIu64 ",\"down\":%" PRIu64, why,
+          victim ? end->in_total : sent, victim ? sent : end->in_total);
+}
+
+void facts_ended(const struct relay *relay)
+{
+    static const char *const why[] = {
+        [FLOW_DONE] = "done",       [FLOW_CUT] = "cut",
+        [FLOW_REFUSED] = "refused", [FLOW_FAILED] = "failed",
+        [FLOW_TIMEOUT] = "timeout",
+    };
+    if (!event_wanted())
+        return;
+    if (relay->flow.local.any.sa_family)
+        end_ended(&relay->server, why[relay->why]);
+    end_ended(&relay->victim, why[relay->why]);
+}
+
+void facts_unreachable(const struct relay *relay, const char *reason)
+{
+    struct event_where where = facts_where(&relay->server);
+    event("server.unreachable", &where, "\"reason\":%s", quoted(reason));
+}
+
+void facts_refused(const struct relay *relay, const char *rule,
+                   const char *sentence, size_t offset, int status)
+{
+    struct event_where where = facts_where(&relay->victim);
+    where.dir = DIR_UP;
+    where.at = end_input_at(&relay->victim);
+    where.len = 1;
+    event("http.refused", &where,
+          "\"rule\":%s,\"sentence\":%s,\"offset\":%zu,\"status\":%d",
+          quoted(rule), quoted(sentence), offset, status);
+}
+
+/* ---- TLS ----------------------------------------------------------------- */
+
+static int add_versions(struct buf *out, const struct hello *hello)
+{
+    static const char *const names[] = {"SSL 3.0", "TLS 1.0", "TLS 1.1",
+                                        "TLS 1.2", "TLS 1.3"};
+    int bad = 0;
+    uint8_t legacy[] = {hello->legacy_version >> 8,
+                        hello->legacy_version & 0xff};
+    struct hello_list list = hello->versions;
+    if (!list.count)
+        list = (struct hello_list){.bytes = legacy, .count = 1};
+    for (unsigned i = 0; i < list.count; i++) {
+        unsigned high = list.bytes[2 * i], low = list.bytes[2 * i + 1];
+        if (high == 3 && low < sizeof names / sizeof *names)
+            bad |= buf_printf(out, "%s\"%s\"", buf_len(out) ? "," : "",
+                              names[low]);
+    }
+    return bad;
+}
+
+void facts_hello(const struct relay *relay, const struct hello *hello,
+                 size_t len)
+{
+    if (!event_wanted())
+        return;
+    struct buf alpn = {0}, versions = {0};
+    int bad = buf_append(&alpn, "", 0) | buf_append(&versions, "", 0) |
+              add_versions(&versions, hello);
+    for (unsigned i = 0; i < hello->alpn_count; i++)
+        bad |= buf_printf(&alpn, "%s%s", i ? "," : "", quoted(hello->alpn[i]));
+    struct event_where where = facts_where(&relay->victim);
+    where.dir = DIR_UP;
+    where.len = len;
+    if (!bad)
+        event("tls.hello", &where,
+              "\"sni\":%s,\"alpn\":[%.*s],\"versions\":[%.*s],"
+              "\"suites\":%u,\"groups\":%u",
+              quoted(hello->server_name), (int)buf_len(&alpn),
+              (char *)buf_head(&alpn), (int)buf_len(&versions),
+              (char *)buf_head(&versions), hello->suites.count,
+              hello->groups.count);
+    buf_free(&alpn);
+    buf_free(&versions);
+}
+
+static int add_pem(struct buf *out, X509 *cert)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text;
+    if (!bio || PEM_write_bio_X509(bio, cert) != 1) {
+        BIO_free(bio);
+        ERR_clear_error();
+        return -1;
+    }
+    long len = BIO_get_mem_data(bio, &text);
+    int bad = (buf_len(out) && buf_append_text(out, ",")) ||
+              event_append_text(out, text, (size_t)len, SIZE_MAX);
+    BIO_free(bio);
+    return bad;
+}
+
+/* The place of the certificate: what has been seen of that direction so far
+ * is the server's first flight, or will be. */
+static void report_cert(const struct event_where *where, const char *role,
+                        const struct forgery *forgery, X509 *leaf,
+                        STACK_OF(X509) * chain)
+{
+    struct buf pems = {0}, object = {0};
+    int bad = add_pem(&pems, leaf);
+    for (int i = 0; i < sk_X509_num(chain); i++)
+        bad |= add_pem(&pems, sk_X509_value(chain, i));
+    if (!bad)
+        event("tls.cert", where, "\"role\":\"%s\"%s%s%s,\"chain\":[%.*s]", role,
+              forgery ? ",\"forgery\":\"" : "", forgery ? forgery->id : "",
+              forgery ? "\"" : "", (int)buf_len(&pems),
+              (char *)buf_head(&pems));
+    buf_free(&pems);
+    buf_free(&object);
+}
+
+/* SSL_get_peer_cert_chain() of a client begins with the leaf. */
+void facts_original(const struct relay *relay)
+{
+    if (!event_wanted())
+        return;
+    const struct tls_side *tls = &relay->server.tls;
+    STACK_OF(X509) *chain = SSL_get_peer_cert_chain(tls->ssl);
+    STACK_OF(X509) *above = sk_X509_new_null();
+    for (int i = 1; above && i < sk_X509_num(chain); i++)
+        sk_X509_push(above, sk_X509_value(chain, i));
+    struct event_where where = facts_where(&relay->server);
+    where.dir = DIR_DOWN;
+    where.len = tls->in_at;
+    if (sk_X509_num(chain) > 0)
+        report_cert(&where, "original", NULL, sk_X509_value(chain, 0), above);
+    sk_X509_free(above);
+}
+
+void facts_forged(const struct relay *relay, const struct forged *forged)
+{
+    if (!event_wanted())
+        return;
+    struct event_where where = facts_where(&relay->victim);
+    where.dir = DIR_DOWN;
+    where.len = 1;
+    report_cert(&where, "forged", relay->plan.forgery, forged->leaf,
+                forged->chain);
+}
+
+void facts_upstream(const struct relay *relay)
+{
+    const struct tls_side *tls = &relay->server.tls;
+    struct event_where where = facts_where(&relay->server);
+    const char *sentence = X509_verify_cert_error_string(tls->verify_code);
+    event("tls.upstream", &where,
+          "\"verified\":%s,\"code\":%d,\"name\":%s,\"depth\":%d",
+          tls->verify_code == X509_V_OK ? "true" : "false", tls->verify_code,
+          quoted(sentence), tls->verify_depth);
+}
+
+void facts_done(const struct end *end)
+{
+    if (!event_wanted())
+        return;
+    SSL *ssl = end->tls.ssl;
+    const unsigned char *alpn = NULL;
+    unsigned alpn_len = 0;
+    SSL_get0_alpn_selected(ssl, &alpn, &alpn_len);
+    const char *version =
+        SSL_version(ssl) == TLS1_3_VERSION ? "TLS 1.3" : "TLS 1.2";
+    struct event_where where = facts_where(end);
+    event("tls.done", &where,
+          "\"version\":\"%s\",\"suite\":\"%s\",\"alpn\":%s,\"resumed\":%s",
+          version, SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl)),
+          event_text(alpn, alpn_len, 255),
+          SSL_session_reused(ssl) ? "true" : "false");
+}
+
+static void on_alert(void *owner, bool sent, int level, int code, uint64_t at,
+                     uint64_t len)
+{
+    const struct end *end = owner;
+    bool victim = end->leg == LEG_VICTIM;
+    if (victim && !sent && code != SSL3_AD_CLOSE_NOTIFY)
+        end->relay->victim_alert = code;
+    struct event_where where = facts_where(end);
+    where.dir = sent == victim ? DIR_DOWN : DIR_UP;
+    where.at = at;
+    where.len = len;
+    event("tls.alert", &where, "\"level\":\"%s\",\"code\":%d,\"name\":\"%s\"",
+          level == SSL3_AL_FATAL ? "fatal" : "warning", code,
+          tls_alert_name(code));
+}
+
+static void on_key(void *owner, const char *line)
+{
+    const struct end *end = owner;
+    const struct proxy_options *options = end->relay->worker->options;
+    struct event_where where = facts_where(end);
+    event("tls.key", &where, "\"line\":%s", quoted(line));
+    if (!options->keylog_fd)
+        return;
+    /* One write a line: several workers share the file. */
+    char text[KEY_LINE_MOST];
+    int len = snprintf(text, sizeof text, "%s\n", line);
+    if (len > 0 && (size_t)len < sizeof text &&
+        write(options->keylog_fd, text, (size_t)len) != len)
+        fprintf(stderr,
+                "mitmlab: a line of the key log could not be written\n");
+}
+
+const struct tls_calls facts_tls_calls = {on_alert, on_key};
+
+/* ---- the verdict --------------------------------------------------------- */
+
+static const char *manner(const struct relay *relay)
+{
+    const struct end *victim = &relay->victim;
+    if (victim->tls.bytes)
+        return "data";
+    if (relay->victim_alert >= 0)
+        return "alert";
+    if (victim->tls.said_bye)
+        return "close_notify";
+    if (!victim->fin_in)
+        return NULL; /* we ended it, before the victim had decided */
+    return victim->tls.finished ? "silent" : "abort";
+}
+
+const char *facts_verdict(const struct relay *relay, const char **how)
+{
+    const struct tls_side *tls = &relay->victim.tls;
+    *how = relay->certificate_out ? manner(relay) : NULL;
+    if (!*how)
+        return NULL;
+    const char *verdict = tls->bytes ? "accepted" : "refused";
+    char alert[64] = "", forgery[64] = "";
+    if (relay->victim_alert >= 0)
+        snprintf(alert, sizeof alert, ",\"alert\":\"%s\",\"alert_code\":%d",
+                 tls_alert_name(relay->victim_alert), relay->victim_alert);
+    if (relay->plan.forgery)
+        snprintf(forgery, sizeof forgery, ",\"forgery\":\"%s\"",
+                 relay->plan.forgery->id);
+    struct event_where where = facts_where(&relay->victim);
+    event("tls.verdict", &where,
+          "\"verdict\":\"%s\",\"how\":\"%s\",\"app_bytes\":%" PRIu64
+          ",\"finished\":%s%s%s",
+          verdict, *how, tls->bytes, tls->finished ? "true" : "false", alert,
+          forgery);
+    if (!tls->bytes && relay->victim_alert >= 0)
+        *how = tls_alert_name(relay->victim_alert);
+    return verdict;
+}

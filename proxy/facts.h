@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a relay reports of itself, as events: how it began and ended, and all
+ * that TLS showed. HTTP messages are reported by note.h. */
+#ifndef PROXY_FACTS_H
+#define PROXY_FACTS_H
+
+#include "proxy/end.h"
+#include "proxy/hello.h"
+#include "proxy/relay.h"
+
+/* The leg of one end, nowhere in particular. */
+struct event_where facts_where(const struct end *end);
+
+void facts_opened(const struct end *end);
+void facts_state(const struct relay *relay, enum relay_state to);
+void facts_ended(const struct relay *relay);
+void facts_unreachable(const struct relay *relay, const char *reason);
+void facts_refused(const struct relay *relay, const char *rule,
+                   const char *sentence, size_t offset, int status);
+
+void facts_hello(const struct relay *relay, const struct hello *hello,
+                 size_t len);
+void facts_upstream(const struct relay *relay);
+void facts_original(const struct relay *relay);
+void facts_forged(const struct relay *relay, const struct forged *forged);
+void facts_done(const struct end *end);
+
+/* Once, when a TLS flow is over. Returns what was decided, or NULL if the
+ * victim never came to decide; *how is its manner then. */
+const char *facts_verdict(const struct relay *relay, const char **how);
+
+/* For struct tls_side: owner is the end. */
+extern const struct tls_calls facts_tls_calls;
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/flow.h"
+
+#include "proxy/relay.h"
+
+/* A hook speaks either of the bytes that it is being shown, which came in on
+ * one leg, or of what will leave on the other: those bytes are not sent yet,
+ * but where the first of them will be is known. */
+struct event_where flow_where(const struct flow *flow, enum event_leg leg)
+{
+    const struct relay *relay = flow->relay;
+    bool on_victim_leg = leg == LEG_VICTIM;
+    struct event_where where = {
+        .flow = flow->id,
+        .leg = leg,
+        .opener = on_victim_leg ? &flow->victim : &flow->local,
+        .acceptor = on_victim_leg ? &flow->listener : &flow->server,
+    };
+    bool known = on_victim_leg || flow->local.any.sa_family;
+    if (!known)
+        where.opener = where.acceptor = NULL;
+    if (!relay || !relay->shown_leg || !known)
+        return where;
+    if (leg == relay->shown_leg) {
+        where.dir = on_victim_leg ? DIR_UP : DIR_DOWN;
+        where.at = relay->shown_at;
+        where.len = relay->shown_len;
+    } else {
+        where.dir = on_victim_leg ? DIR_DOWN : DIR_UP;
+        where.at =
+            end_output_at(on_victim_leg ? &relay->victim : &relay->server);
+        where.len = 1;
+    }
+    return where;
+}
+
+void flow_resume(struct flow *flow)
+{
+    struct relay *relay = flow->relay;
+    for (unsigned i = 0; i < 2; i++)
+        relay->asks[i].resumed = relay->asks[i].held;
+    relay_advance(relay);
+}

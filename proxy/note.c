@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/note.h"
+
+#include "proxy/facts.h"
+#include "proxy/relay.h"
+#include "proxy/worker.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+    SHOWN_MOST = 4096,      /* of a body, in an event */
+    CODED_MOST = 64 * 1024, /* of a body that is to be decoded first */
+    FIELD_MOST = 16 * 1024,
+};
+
+/* ---- heads as JSON ------------------------------------------------------- */
+
+static int add_span(struct buf *out, const char *key, const char *bytes,
+                    struct span span)
+{
+    return buf_printf(out, "\"%s\":", key) ||
+           event_append_text(out, bytes + span.at, span.len, FIELD_MOST);
+}
+
+static int add_fields(struct buf *out, const struct http1_head *head,
+                      const char *bytes)
+{
+    int bad = buf_append_text(out, ",\"fields\":[");
+    for (unsigned i = 0; i < head->fields_count; i++) {
+        struct span name = head->fields[i].name, value = head->fields[i].value;
+        bad |=
+            buf_append_text(out, i ? ",[" : "[") ||
+            event_append_text(out, bytes + name.at, name.len, FIELD_MOST) ||
+            buf_append_text(out, ",") ||
+            event_append_text(out, bytes + value.at, value.len, FIELD_MOST) ||
+            buf_append_text(out, "]");
+    }
+    return bad || buf_append_text(out, "]");
+}
+
+static int add_head(struct buf *out, const struct http1_head *head,
+                    const char *bytes)
+{
+    if (head->kind == HTTP1_RESPONSE)
+        return buf_printf(out, "\"status\":%d,", head->status) ||
+               add_span(out, "reason", bytes, head->reason) ||
+               add_fields(out, head, bytes);
+    return add_span(out, "method", bytes, head->method) ||
+           buf_append_text(out, ",") ||
+           add_span(out, "target", bytes, head->target) ||
+           buf_printf(out, ",\"version\":\"HTTP/1.%d\",", head->minor) ||
+           add_span(out, "host", bytes, head->host) ||
+           add_fields(out, head, bytes);
+}
+
+static int add_text(struct buf *out, const char *key, const char *text)
+{
+    return buf_printf(out, "\"%s\":", key) ||
+           event_append_text(out, text ? text : "", text ? strlen(text) : 0,
+                             FIELD_MOST);
+}
+
+static int add_message(struct buf *out, const struct message *message)
+{
+    int bad;
+    if (message->kind == HTTP1_RESPONSE)
+        bad = buf_printf(out, "\"status\":%d,", message->status) ||
+              add_text(out, "reason", message->reason);
+    else
+        bad = add_text(out, "method", message->method) ||
+              buf_append_text(out, ",") ||
+              add_text(out, "target", message->target) ||
+              buf_printf(out, ",\"version\":\"HTTP/1.%d\",", message->minor) ||
+              add_text(out, "host", message->host);
+    bad = bad || buf_append_text(out, ",\"fields\":[");
+    for (unsigned i = 0; i < message->fields_count && !bad; i++) {
+        const struct message_field *field = &message->fields[i];
+        bad = buf_append_text(out, i ? ",[" : "[") ||
+              event_append_text(out, field->name, strlen(field->name),
+                                FIELD_MOST) ||
+              buf_append_text(out, ",") ||
+              event_append_text(out, field->value, strlen(field->value),
+                                FIELD_MOST) ||
+              buf_append_text(out, "]");
+    }
+    return bad || buf_append_text(out, "]");
+}
+
+/* ---- taking notes -------------------------------------------------------- */
+
+void note_head(struct note *note, const struct end *from,
+               const struct http1_head *head, const char *bytes)
+{
+    note_close(note);
+    if (!event_wanted())
+        return;
+    const struct http1_field *coding =
+        http1_field(head, bytes, "Content-Encoding", NULL);
+    if (coding)
+        note->coding = codec_named(bytes + coding->value.at, coding->value.len);
+    note->kind = head->kind;
+    note->at = end_input_at(from);
+    note->open = !add_head(&note->head, head, bytes);
+}
+
+void note_body(struct note *note, const void *bytes, size_t len)
+{
+    note->body_bytes += len;
+    if (!note->open)
+        return;
+    size_t most = note->coding == CODEC_IDENTITY ? SHOWN_MOST : CODED_MOST;
+    size_t room = most - buf_len(&note->body);
+    /* What does not fit in memory is not shown, and that is all. */
+    (void)buf_append(&note->body, bytes, len < room ? len : room);
+}
+
+void note_changed(struct note *note, const struct message *message)
+{
+    if (!note->open)
+        return;
+    size_t len = buf_len(&message->body);
+    note->changed = !add_message(&note->sent_head, message);
+    note->sent_bytes = message->has_body ? len : 0;
+    if (message->has_body && len)
+        (void)buf_append(&note->sent_body, buf_head(&message->body),
+                         len < SHOWN_MOST ? len : SHOWN_MOST);
+}
+
+/* ---- writing them -------------------------------------------------------- */
+
+/* The body as a person reads it, if all of it is here. */
+static void decode_body(struct note *note)
+{
+    struct buf clear = {0};
+    const char *why;
+    if (note->coding == CODEC_IDENTITY || note->coding == CODEC_UNKNOWN ||
+        note->body_bytes != buf_len(&note->body) || !note->body_bytes)
+        return;
+    if (codec_decode(note->coding, buf_head(&note->body), buf_len(&note->body),
+                     CODED_MOST * 16, &clear, &why))
+        return;
+    buf_free(&note->body);
+    note->body = clear;
+}
+
+static void write_one(const struct note *note, const struct event_where *where,
+                      const struct buf *head, const struct buf *body,
+                      uint64_t body_bytes, bool whole)
+{
+    event(note->kind == HTTP1_REQUEST ? "http.request" : "http.response", where,
+          "%.*s,\"body\":%s,\"body_bytes\":%" PRIu64
+          ",\"whole\":%s,\"changed\":%s",
+          (int)buf_len(head), (char *)buf_head(head),
+          event_text(buf_len(body) ? buf_head(body) : (uint8_t *)"",
+                     buf_len(body), SHOWN_MOST),
+          body_bytes, whole ? "true" : "false",
+          note->changed ? "true" : "false");
+}
+
+void note_write(struct note *note, const struct end *from, const struct end *to,
+                bool whole)
+{
+    if (!note->open)
+        return;
+    decode_body(note);
+    bool up = from->leg == LEG_VICTIM;
+    struct event_where where = facts_where(from);
+    where.dir = up ? DIR_UP : DIR_DOWN;
+    where.at = note->at;
+    where.len = note->end > note->at ? note->end - note->at : 0;
+    bool changed = note->changed;
+    note->changed = false;
+    write_one(note, &where, &note->head, &note->body, note->body_bytes, whole);
+    note->changed = changed;
+    if (note->sent_end > note->sent_at) {
+        where = facts_where(to);
+        where.dir = up ? DIR_UP : DIR_DOWN;
+        where.at = note->sent_at;
+        where.len = note->sent_end - note->sent_at;
+        bool own_body = changed && (note->sent_bytes || !note->body_bytes ||
+                                    buf_len(&note->sent_body));
+        write_one(note, &where, changed ? &note->sent_head : &note->head,
+                  own_body ? &note->sent_body : &note->body,
+                  own_body ? note->sent_bytes : note->body_bytes, whole);
+    }
+    note_close(note);
+}
+
+void note_close(struct note *note)
+{
+    buf_free(&note->head);
+    buf_free(&note->body);
+    buf_free(&note->sent_head);
+    buf_free(&note->sent_body);
+    *note = (struct note){0};
+}
+
+/* ---- the line ------------------------------------------------------------ */
+
+static uint16_t keep(struct note_line *line, size_t *used, const char *bytes,
+                     struct span span, size_t most)
+{
+    size_t len = span.len < most ? span.len : most;
+    memcpy(line->text + *used, bytes + span.at, len);
+    *used += len;
+    return (uint16_t)len;
+}
+
+void note_line_asked(struct note_line *line, const struct http1_head *head,
+                     const char *bytes)
+{
+    size_t used = 0;
+    line->method_len = keep(line, &used, bytes, head->method, 32);
+    line->host_len = keep(line, &used, bytes, head->host, 96);
+    line->target_len = keep(line, &used, bytes, head->target, 192);
+    line->status = 0;
+    line->up_bytes = line->down_bytes = 0;
+}
+
+void note_line_write(const struct note_line *line, const struct relay *relay)
+{
+    const struct proxy_options *options = relay->worker->options;
+    if (!options->on_line)
+        return;
+    struct proxy_line whole = {
+        .victim = &relay->flow.victim,
+        .method = line->text,
+        .host = line->text + line->method_len,
+        .target = line->text + line->method_len + line->host_len,
+        .method_len = line->method_len,
+        .host_len = line->host_len,
+        .target_len = line->target_len,
+        .status = line->status,
+        .up_bytes = line->up_bytes,
+        .down_bytes = line->down_bytes,
+        .tls = relay->flow.tls,
+        /* A victim that asked has taken the certificate. */
+        .verdict = relay->certificate_out ? "accepted" : NULL,
+    };
+    options->on_line(options->context, &whole);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Notes taken while an HTTP message passes, for its two events (as it came,
+ * and as it went on) and for the line that a person reads. Costs nothing when
+ * neither is wanted. */
+#ifndef PROXY_NOTE_H
+#define PROXY_NOTE_H
+
+#include "proxy/base/buf.h"
+#include "proxy/codec.h"
+#include "proxy/end.h"
+#include "proxy/http1.h"
+#include "proxy/message.h"
+
+struct relay;
+
+struct note {
+    bool open; /* a head was noted, the events are not written yet */
+    bool changed;
+    enum http1_kind kind;
+    enum codec coding;
+    uint64_t at, end;           /* where it came in */
+    uint64_t sent_at, sent_end; /* where it went out */
+    uint64_t body_bytes;        /* without chunking, as it came */
+    struct buf head, body;      /* the event's text; the body's first bytes */
+    struct buf sent_head, sent_body;
+    uint64_t sent_bytes;
+};
+
+/* Texts of the request for the line, cut to fit. */
+struct note_line {
+    char text[320];
+    uint16_t method_len, host_len, target_len;
+    int status;
+    uint64_t up_bytes, down_bytes;
+};
+
+void note_head(struct note *note, const struct end *from,
+               const struct http1_head *head, const char *bytes);
+void note_body(struct note *note, const void *bytes, size_t len);
+/* A hook changed it. */
+void note_changed(struct note *note, const struct message *message);
+
+/* Write both events. `whole`: the message came to its end. */
+void note_write(struct note *note, const struct end *from, const struct end *to,
+                bool whole);
+void note_close(struct note *note);
+
+void note_line_asked(struct note_line *line, const struct http1_head *head,
+                     const char *bytes);
+/* Hand the line to the options' on_line. */
+void note_line_write(const struct note_line *line, const struct relay *relay);
+
+#endif

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Listeners, and the life of a worker: one loop, one thread. Workers share
+ * nothing but the options, the hooks and the ports, which the kernel deals out
+ * (SO_REUSEPORT). */
+#include "proxy/proxy.h"
+
+#include "proxy/leaf.h"
+#include "proxy/relay.h"
+#include "proxy/tls.h"
+#include "proxy/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    BACKLOG = 4096,
+    HEARTBEAT_MS = 1000,
+    OTHER_FILES = 64, /* that are no connections */
+};
+
+struct listener {
+    uv_tcp_t tcp;
+    struct proxy *proxy;
+    union address address;
+    bool open;
+};
+
+struct proxy {
+    struct worker worker;
+    struct proxy_options options;
+    struct listener listeners[PROXY_LISTEN_MOST];
+    uv_timer_t heart;
+    bool beating;
+    unsigned handles; /* of listeners and heart */
+};
+
+/* ---- the end ------------------------------------------------------------- */
+
+static void free_worker(struct worker *worker)
+{
+    leaves_free(worker->leaves);
+    tls_free(worker->tls);
+    for (unsigned i = 0; i < worker->spares_count; i++)
+        buf_free(&worker->spares[i]);
+}
+
+static void free_if_done(struct proxy *proxy)
+{
+    if (!proxy->worker.stopping || proxy->handles || proxy->worker.count)
+        return;
+    free_worker(&proxy->worker);
+    free(proxy);
+}
+
+static void on_relay_gone(struct worker *worker)
+{
+    /* worker is the first member */
+    free_if_done((struct proxy *)worker);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct proxy *proxy = handle->data;
+    proxy->handles--;
+    free_if_done(proxy);
+}
+
+void proxy_stop(struct proxy *proxy)
+{
+    if (proxy->worker.stopping)
+        return;
+    proxy->worker.stopping = true;
+    for (unsigned i = 0; i < proxy->options.listen_count; i++) {
+        struct listener *listener = &proxy->listeners[i];
+        if (!listener->open)
+            continue;
+        listener->open = false;
+        listener->tcp.data = proxy;
+        uv_close((uv_handle_t *)&listener->tcp, on_handle_closed);
+    }
+    if (proxy->beating)
+        uv_close((uv_handle_t *)&proxy->heart, on_handle_closed);
+    for (struct relay *it = proxy->worker.first; it; it = it->next)
+        relay_stop(it);
+}
+
+/* ---- listening ----------------------------------------------------------- */
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct listener *listener = stream->data;
+    if (!status)
+        relay_accept(&listener->proxy->worker, stream);
+}
+
+static int set_flag(int fd, int level, int option)
+{
+    int on = 1;
+    return setsockopt(fd, level, option, &on, sizeof on);
+}
+
+/* libuv 1.44 has no way to share a port, so the socket is made by hand. */
+static int bind_socket(const struct proxy_options *options,
+                       const union address *address, struct err *err)
+{
+    char text[ADDRESS_TEXT];
+    bool v6 = address->any.sa_family == AF_INET6;
+    address_text(address, text);
+    if (dial_check(address, err))
+        return -1;
+    int fd = socket(address->any.sa_family,
+                    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        err_errno(err, "open a socket for %s", text);
+        return -1;
+    }
+    if (set_flag(fd, SOL_SOCKET, SO_REUSEADDR) ||
+        (v6 && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY)) ||
+        (options->share_ports && set_flag(fd, SOL_SOCKET, SO_REUSEPORT)) ||
+        (options->transparent &&
+         set_flag(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                  v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT)) ||
+        bind(fd, &address->any, address_len(address))) {
+        err_errno(err, "listen on %s", text);
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int start_listener(struct proxy *proxy, unsigned index, struct err *err)
+{
+    struct listener *listener = &proxy->listeners[index];
+    int fd = bind_socket(&proxy->options, &proxy->options.listen[index], err);
+    if (fd < 0)
+        return -1;
+    listener->proxy = proxy;
+    int rc = uv_tcp_init(proxy->worker.loop, &listener->tcp);
+    if (rc) {
+        close(fd);
+        err_set(err, "listen: %s", uv_strerror(rc));
+        return -1;
+    }
+    listener->tcp.data = listener;
+    listener->open = true;
+    proxy->handles++;
+    rc = uv_tcp_open(&listener->tcp, fd);
+    if (rc)
+        close(fd);
+    else
+        rc = uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, on_connection);
+    int len = sizeof listener->address;
+    if (!rc)
+        rc = uv_tcp_getsockname(&listener->tcp, &listener->address.any, &len);
+    if (!rc)
+        return 0;
+    char text[ADDRESS_TEXT];
+    address_text(&proxy->options.listen[index], text);
+    err_set(err, "listen on %s: %s", text, uv_strerror(rc));
+    return -1;
+}
+
+static void on_heartbeat(uv_timer_t *timer)
+{
+    const struct proxy *proxy = timer->data;
+    event("heartbeat", NULL, "\"flows\":%u", proxy->worker.count);
+}
+
+/* ---- the beginning ------------------------------------------------------- */
+
+/* A flow takes two descriptors. */
+static unsigned most_relays(const struct proxy_options *options)
+{
+    struct rlimit limit;
+    if (options->relays_most)
+        return options->relays_most;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY)
+        return 100 * 1000;
+    rlim_t files = limit.rlim_cur > OTHER_FILES * 2
+                       ? limit.rlim_cur - OTHER_FILES
+                       : limit.rlim_cur / 2;
+    return files / 2 > 1 ? (unsigned)(files / 2) : 1;
+}
+
+static int open_worker(struct proxy *proxy, uv_loop_t *loop, struct err *err)
+{
+    struct worker *worker = &proxy->worker;
+    const struct proxy_options *options = &proxy->options;
+    worker->loop = loop;
+    worker->options = options;
+    worker->on_relay_gone = on_relay_gone;
+    worker->most = most_relays(options);
+    if (tls_open(options->upstream_trust, &worker->tls, err))
+        return -1;
+    if (!options->signers.rogue && !options->signers.lab)
+        return 0;
+    worker->leaves = leaves_new(&options->signers);
+    if (!worker->leaves)
+        err_set(err, "start the proxy: out of memory");
+    return worker->leaves ? 0 : -1;
+}
+
+static void start_heart(struct proxy *proxy)
+{
+    if (!proxy->options.heartbeat)
+        return;
+    uv_timer_init(proxy->worker.loop, &proxy->heart);
+    proxy->heart.data = proxy;
+    proxy->beating = true;
+    proxy->handles++;
+    uv_timer_start(&proxy->heart, on_heartbeat, HEARTBEAT_MS, HEARTBEAT_MS);
+}
+
+int proxy_open(uv_loop_t *loop, const struct proxy_options *options,
+               struct proxy **out, struct err *err)
+{
+    assert(options->hooks_count <= PROXY_HOOKS_MOST);
+    struct proxy *proxy = calloc(1, sizeof *proxy);
+    if (!proxy) {
+        err_set(err, "start the proxy: out of memory");
+        return -1;
+    }
+    proxy->options = *options;
+    int rc = open_worker(proxy, loop, err);
+    for (unsigned i = 0; !rc && i < options->listen_count; i++)
+        rc = start_listener(proxy, i, err);
+    if (rc) {
+        proxy_stop(proxy);
+        free_if_done(proxy);
+        return -1;
+    }
+    start_heart(proxy);
+    *out = proxy;
+    return 0;
+}
+
+const union address *proxy_address(const struct proxy *proxy, unsigned index)
+{
+    return &proxy->listeners[index].address;
+}
+
+unsigned proxy_flows(const struct proxy *proxy)
+{
+    return proxy->worker.count;
+}
+
+/* ---- several workers ----------------------------------------------------- */
+
+struct thread {
+    uv_loop_t loop;
+    uv_async_t stop;
+    uv_thread_t id;
+    struct proxy *proxy;
+    struct crew *crew;
+};
+
+struct crew {
+    struct proxy_options options;
+    struct thread threads[PROXY_WORKERS_MOST];
+    unsigned count;   /* of threads whose loop is open */
+    unsigned running; /* of those beyond the first that were started */
+    uv_signal_t signals[2];
+};
+
+static void on_stop(uv_async_t *async)
+{
+    struct thread *thread = async->data;
+    struct crew *crew = thread->crew;
+    proxy_stop(thread->proxy);
+    thread->proxy = NULL;
+    uv_close((uv_handle_t *)&thread->stop, NULL);
+    if (thread != crew->threads)
+        return;
+    uv_close((uv_handle_t *)&crew->signals[0], NULL);
+    uv_close((uv_handle_t *)&crew->signals[1], NULL);
+}
+
+static void stop_all(struct crew *crew)
+{
+    for (unsigned i = 0; i < crew->count; i++)
+        uv_async_send(&crew->threads[i].stop);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    (void)number;
+    struct crew *crew = signal->data;
+    /* A second signal does not need our patience: the default ends us. */
+    uv_signal_stop(&crew->signals[0]);
+    uv_signal_stop(&crew->signals[1]);
+    stop_all(crew);
+}
+
+static void on_thread(void *context)
+{
+    struct thread *thread = context;
+    uv_run(&thread->loop, UV_RUN_DEFAULT);
+}
+
+/* Open thread `index` without running it. */
+static int open_thread(struct crew *crew, unsigned index, struct err *err)
+{
+    struct thread *thread = &crew->threads[index];
+    thread->crew = crew;
+    if (uv_loop_init(&thread->loop)) {
+        err_set(err, "start the proxy: no loop");
+        return -1;
+    }
+    crew->count++;
+    uv_async_init(&thread->loop, &thread->stop, on_stop);
+    thread->stop.data = thread;
+    crew->options.heartbeat = index == 0;
+    if (proxy_open(&thread->loop, &crew->options, &thread->proxy, err)) {
+        uv_close((uv_handle_t *)&thread->stop, NULL);
+        uv_run(&thread->loop, UV_RUN_DEFAULT);
+        uv_loop_close(&thread->loop);
+        crew->count--;
+        return -1;
+    }
+    /* A port that the kernel chose is the port of all. */
+    for (unsigned i = 0; i < crew->options.listen_count; i++)
+        crew->options.listen[i] = *proxy_address(thread->proxy, i);
+    return 0;
+}
+
+static void watch_signals(struct crew *crew)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+    for (unsigned i = 0; i < 2; i++) {
+        uv_signal_init(&crew->threads[0].loop, &crew->signals[i]);
+        crew->signals[i].data = crew;
+        uv_signal_start(&crew->signals[i], on_signal, numbers[i]);
+    }
+}
+
+static void say_ready(const struct crew *crew)
+{
+    struct buf list = {0};
+    int bad = 0;
+    for (unsigned i = 0; i < crew->options.listen_count; i++) {
+        char text[ADDRESS_TEXT];
+        address_text(&crew->options.listen[i], text);
+        bad |= buf_printf(&list, "%s\"%s\"", i ? "," : "", text);
+    }
+    if (!bad)
+        event("ready", NULL,
+              "\"program\":\"mitmlab proxy\",\"pid\":%d,\"listen\":[%.*s]",
+              (int)getpid(), (int)buf_len(&list), (char *)buf_head(&list));
+    buf_free(&list);
+    if (crew->options.on_ready)
+        crew->options.on_ready(crew->options.context);
+}
+
+static int start_threads(struct crew *crew, struct err *err)
+{
+    for (unsigned i = 1; i < crew->count; i++) {
+        int rc = uv_thread_create(&crew->threads[i].id, on_thread,
+                                  &crew->threads[i]);
+        if (rc) {
+            err_set(err, "start a worker: %s", uv_strerror(rc));
+            return -1;
+        }
+        crew->running++;
+    }
+    return 0;
+}
+
+/* Until all have stopped, those that were never started too. */
+static void run_crew(struct crew *crew)
+{
+    uv_run(&crew->threads[0].loop, UV_RUN_DEFAULT);
+    for (unsigned i = 1; i <= crew->running; i++)
+        uv_thread_join(&crew->threads[i].id);
+    for (unsigned i = crew->running + 1; i < crew->count; i++)
+        uv_run(&crew->threads[i].loop, UV_RUN_DEFAULT);
+}
+
+static void close_crew(struct crew *crew)
+{
+    for (unsigned i = 0; i < crew->count; i++)
+        uv_loop_close(&crew->threads[i].loop);
+    free(crew);
+}
+
+/* As many connections as the machine grants. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int proxy_run(const struct proxy_options *options, unsigned workers,
+              struct err *err)
+{
+    assert(workers > 0 && workers <= PROXY_WORKERS_MOST);
+    struct crew *crew = calloc(1, sizeof *crew);
+    if (!crew) {
+        err_set(err, "start the proxy: out of memory");
+        return -1;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    raise_limit();
+    crew->options = *options;
+    crew->options.share_ports = workers > 1;
+    if (!crew->options.relays_most)
+        crew->options.relays_most = most_relays(options) / workers;
+    int rc = 0;
+    for (unsigned i = 0; i < workers && !rc; i++)
+        rc = open_thread(crew, i, err);
+    if (crew->count)
+        watch_signals(crew);
+    if (!rc)
+        rc = start_threads(crew, err);
+    if (rc)
+        stop_all(crew);
+    else
+        say_ready(crew);
+    if (crew->count)
+        run_crew(crew);
+    close_crew(crew);
+    return rc;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The intercepting proxy: listens, accepts, stops, and owns every relay. It
+ * attacks nobody by itself; what it is to do with the traffic comes in as
+ * hooks (hook.h), and what it saw goes out as events (event.h).
+ *
+ * A `struct proxy` is one loop's worth of it. proxy_run() starts one a worker
+ * and blocks; tests open one on a loop of their own. */
+#ifndef PROXY_PROXY_H
+#define PROXY_PROXY_H
+
+#include "certs/err.h"
+#include "certs/forge.h"
+#include "proxy/base/dial.h"
+#include "proxy/hook.h"
+#include "proxy/target.h"
+
+#include <openssl/x509.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+enum { PROXY_LISTEN_MOST = 16, PROXY_HOOKS_MOST = 8, PROXY_WORKERS_MOST = 64 };
+
+/* One exchange, or one TLS flow that never came to one, for a person. Texts
+ * are bytes of the network, as they came: escape them. */
+struct proxy_line {
+    const union address *victim;
+    const char *method, *host, *target; /* NULL: no HTTP was spoken */
+    size_t method_len, host_len, target_len;
+    int status;                    /* 0: none */
+    uint64_t up_bytes, down_bytes; /* of the bodies */
+    bool tls;
+    const char *verdict; /* "accepted", "refused", NULL: not known */
+    const char *how;     /* alert name or close style, NULL */
+};
+
+/* Borrowed until the proxy has ended. Zero means the default everywhere. */
+struct proxy_options {
+    union address listen[PROXY_LISTEN_MOST];
+    unsigned listen_count;
+    const struct target *upstream; /* reverse mode; NULL: as the victim says */
+    bool share_ports;              /* several workers listen on them */
+    bool transparent;              /* the listener's address is the target */
+
+    struct forge_signers signers; /* none: TLS is refused */
+    X509_STORE *upstream_trust;   /* NULL: no server is trusted */
+    bool insecure_upstream;       /* go on whatever the server shows */
+    int keylog_fd;                /* 0: none */
+
+    struct hook *const *hooks;
+    unsigned hooks_count;
+    unsigned lenient;     /* HTTP1_LENIENT_* */
+    size_t body_most;     /* bodies kept for hooks; 0: 1 MiB */
+    unsigned relays_most; /* 0: from RLIMIT_NOFILE */
+    unsigned idle_ms;     /* 0: two minutes */
+    unsigned head_ms;     /* for a whole head or handshake; 0: ten seconds */
+    unsigned connect_ms;  /* 0: five seconds */
+    bool trace;           /* flow.state events */
+    bool heartbeat;       /* one event a second */
+
+    /* proxy_run() listens. */
+    void (*on_ready)(void *context);
+    /* An exchange is over; may come from any worker's thread. */
+    void (*on_line)(void *context, const struct proxy_line *line);
+    void *context;
+};
+
+struct proxy;
+
+/* Listen and serve on `loop`. The proxy frees itself when proxy_stop() has
+ * been called and the loop has given its last handle back. */
+int proxy_open(uv_loop_t *loop, const struct proxy_options *options,
+               struct proxy **out, struct err *err);
+
+/* Stop listening; idle flows end at once, others within two seconds. */
+void proxy_stop(struct proxy *proxy);
+
+/* The address that listener `index` really has (its port may have been 0). */
+const union address *proxy_address(const struct proxy *proxy, unsigned index);
+unsigned proxy_flows(const struct proxy *proxy);
+
+/* Serve with `workers` threads until SIGTERM or SIGINT; writes the `ready`
+ * event when all listen. */
+int proxy_run(const struct proxy_options *options, unsigned workers,
+              struct err *err);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One proxied connection: its two ends and its states, nothing else. A relay
+ * owns itself: it begins with relay_accept() and is freed when libuv has given
+ * its last handle back, after the loop turns that this takes. */
+#ifndef PROXY_RELAY_H
+#define PROXY_RELAY_H
+
+#include "certs/forge.h"
+#include "proxy/ask.h"
+#include "proxy/end.h"
+#include "proxy/exchange.h"
+#include "proxy/flow.h"
+#include "proxy/hook.h"
+#include "proxy/target.h"
+
+#include <stdbool.h>
+#include <uv.h>
+
+#define RELAY_STATES(X)                                                        \
+    X(HELLO)      /* read the victim's ClientHello or request line */          \
+    X(CONNECT)    /* TCP to the server it wanted */                            \
+    X(SERVER_TLS) /* handshake with the server: the real chain */              \
+    X(VICTIM_TLS) /* handshake with the victim: ours */                        \
+    X(STREAM)     /* both ways, through the hooks */                           \
+    X(DRAIN)      /* all is said; a moment for the victim to hang up */        \
+    X(CLOSING)    /* waiting for libuv to give the handles back */
+
+enum relay_state {
+#define X(name) RELAY_##name,
+    RELAY_STATES(X)
+#undef X
+};
+
+struct worker;
+
+struct relay {
+    struct worker *worker;
+    struct relay *before, *next; /* in the worker's list */
+    enum relay_state state;
+    struct flow flow;
+    struct end victim, server;
+    unsigned handles; /* libuv's; 0 in CLOSING: this is freed */
+
+    uv_timer_t timer; /* the only one; see relay_wait() */
+    uint64_t deadline, timer_due, last;
+    bool timed_out;
+    bool advancing, again; /* relay_advance() is under way; was called */
+
+    uv_connect_t connect;
+    int connect_status; /* 1: under way */
+    struct target target;
+    enum target_protocol protocol;
+    bool passes_tls;     /* TLS goes through as it is */
+    const char *refusal; /* why the server is not even tried; NULL */
+    const char *sni;     /* that the victim sent; NULL: none */
+    struct forge_plan plan;
+    char alpn[8][32]; /* what the victim offered */
+    unsigned alpn_count;
+
+    struct exchange exchange; /* of STREAM, when it is HTTP */
+    bool tunnel;              /* STREAM is bytes, not HTTP */
+    bool head_pending;        /* a head is being waited for: see its time */
+    struct ask asks[2];       /* hooks that are being asked, for each way */
+
+    /* What a hook is being shown, for flow_where(). */
+    enum event_leg shown_leg;
+    uint64_t shown_at, shown_len;
+
+    enum flow_end why;
+    bool reset;           /* close with RST: the end was not a clean one */
+    bool certificate_out; /* the victim was given something to judge */
+    int victim_alert;     /* that the victim sent; -1: none */
+};
+
+/* Take the connection that `listener` offers. */
+void relay_accept(struct worker *worker, uv_stream_t *listener);
+
+/* The worker stops: end at once if nothing is under way, else soon. */
+void relay_stop(struct relay *relay);
+
+/* For the parts of a relay. Look at everything again and go on as far as
+ * possible. */
+void relay_advance(struct relay *relay);
+void relay_handle_closed(struct relay *relay);
+const char *relay_state_name(enum relay_state state);
+
+#endif

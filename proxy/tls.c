@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * OpenSSL over a BIO of our own. Records are counted from their headers, as
+ * the message callback shows them, so that every alert has its exact place in
+ * the TCP stream. */
+#include "proxy/tls.h"
+
+#include <arpa/inet.h>
+#include <limits.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { RECORD_MOST = 16 * 1024, HEADER = 5 };
+
+struct tls {
+    BIO_METHOD *wire;
+    SSL_CTX *as_server; /* towards the victim */
+    SSL_CTX *as_client; /* towards the server */
+};
+
+/* ---- the BIO ------------------------------------------------------------- */
+
+static int on_wire_read(BIO *bio, char *to, int most)
+{
+    struct tls_side *side = BIO_get_data(bio);
+    size_t len = buf_len(side->in);
+    BIO_clear_retry_flags(bio);
+    if (!len) {
+        if (!side->in_ended)
+            BIO_set_retry_read(bio);
+        return side->in_ended ? 0 : -1;
+    }
+    len = len < (size_t)most ? len : (size_t)most;
+    memcpy(to, buf_head(side->in), len);
+    buf_consume(side->in, len);
+    return (int)len;
+}
+
+static int on_wire_write(BIO *bio, const char *bytes, int len)
+{
+    struct tls_side *side = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    return buf_append(side->out, bytes, (size_t)len) ? -1 : len;
+}
+
+static long on_wire_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+    (void)number;
+    (void)pointer;
+    struct tls_side *side = BIO_get_data(bio);
+    if (command == BIO_CTRL_EOF)
+        return side->in_ended && !buf_len(side->in);
+    return command == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *wire_method(void)
+{
+    BIO_METHOD *method =
+        BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "wire");
+    if (!method)
+        return NULL;
+    BIO_meth_set_read(method, on_wire_read);
+    BIO_meth_set_write(method, on_wire_write);
+    BIO_meth_set_ctrl(method, on_wire_ctrl);
+    return method;
+}
+
+/* ---- what OpenSSL tells along the way ------------------------------------ */
+
+static void count_record(struct tls_side *side, bool sent,
+                         const unsigned char *header)
+{
+    uint64_t len = HEADER + ((uint64_t)header[3] << 8 | header[4]);
+    if (sent) {
+        side->sent_at = side->out_at;
+        side->sent_len = len;
+        side->out_at += len;
+    } else {
+        side->read_at = side->in_at;
+        side->read_len = len;
+        side->in_at += len;
+    }
+}
+
+static void note_alert(struct tls_side *side, bool sent, int level, int code)
+{
+    if (!sent && code == SSL3_AD_CLOSE_NOTIFY)
+        side->said_bye = true;
+    if (side->calls->on_alert)
+        side->calls->on_alert(side->owner, sent, level, code,
+                              sent ? side->sent_at : side->read_at,
+                              sent ? side->sent_len : side->read_len);
+}
+
+static void on_message(int sent, int version, int type, const void *bytes,
+                       size_t len, SSL *ssl, void *context)
+{
+    (void)version;
+    (void)ssl;
+    struct tls_side *side = context;
+    const unsigned char *body = bytes;
+    if (type == SSL3_RT_HEADER && len == HEADER)
+        count_record(side, sent, body);
+    else if (type == SSL3_RT_ALERT && len == 2)
+        note_alert(side, sent, body[0], body[1]);
+}
+
+static void on_key_line(const SSL *ssl, const char *line)
+{
+    struct tls_side *side = SSL_get_app_data(ssl);
+    if (side->calls->on_key)
+        side->calls->on_key(side->owner, line);
+}
+
+static int on_verify(int ok, X509_STORE_CTX *store)
+{
+    SSL *ssl =
+        X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct tls_side *side = SSL_get_app_data(ssl);
+    if (!ok && side->verify_code == X509_V_OK) {
+        side->verify_code = X509_STORE_CTX_get_error(store);
+        side->verify_depth = X509_STORE_CTX_get_error_depth(store);
+    }
+    return ok || side->verify_insecure;
+}
+
+/* Offer the victim what its server chose, if the victim knows it. */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                   const unsigned char *in, unsigned in_len, void *context)
+{
+    (void)context;
+    struct tls_side *side = SSL_get_app_data(ssl);
+    size_t want = strlen(side->alpn);
+    for (unsigned at = 0; want && at + in[at] < in_len; at += 1U + in[at]) {
+        if (in[at] == want && !memcmp(in + at + 1, side->alpn, want)) {
+            *out = in + at + 1;
+            *out_len = in[at];
+            return SSL_TLSEXT_ERR_OK;
+        }
+    }
+    return SSL_TLSEXT_ERR_NOACK;
+}
+
+/* ---- contexts ------------------------------------------------------------ */
+
+static SSL_CTX *make_context(const SSL_METHOD *method)
+{
+    SSL_CTX *context = SSL_CTX_new(method);
+    if (!context)
+        return NULL;
+    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    /* An end without close_notify is an observation; OpenSSL would answer it
+     * with an alert and refuse to write. why_not() tells the two apart. */
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
+                                     SSL_OP_NO_COMPRESSION |
+                                     SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_keylog_callback(context, on_key_line);
+    return context;
+}
+
+static SSL_CTX *make_server_context(void)
+{
+    SSL_CTX *context = make_context(TLS_server_method());
+    if (!context)
+        return NULL;
+    SSL_CTX_set_num_tickets(context, 0);
+    SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);
+    /* A forgery may be weak on purpose; the victim is to judge it, not we. */
+    SSL_CTX_set_security_level(context, 0);
+    return context;
+}
+
+static SSL_CTX *make_client_context(X509_STORE *trust)
+{
+    SSL_CTX *context = make_context(TLS_client_method());
+    if (!context)
+        return NULL;
+    SSL_CTX_set_security_level(context, 1);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
+    if (trust)
+        SSL_CTX_set1_cert_store(context, trust);
+    return context;
+}
+
+int tls_open(X509_STORE *trust, struct tls **out, struct err *err)
+{
+    struct tls *tls = calloc(1, sizeof *tls);
+    if (tls) {
+        tls->wire = wire_method();
+        tls->as_server = make_server_context();
+        tls->as_client = make_client_context(trust);
+    }
+    if (!tls || !tls->wire || !tls->as_server || !tls->as_client) {
+        err_openssl(err, "set up TLS");
+        tls_free(tls);
+        return -1;
+    }
+    *out = tls;
+    return 0;
+}
+
+void tls_free(struct tls *tls)
+{
+    if (!tls)
+        return;
+    SSL_CTX_free(tls->as_server);
+    SSL_CTX_free(tls->as_client);
+    BIO_meth_free(tls->wire);
+    free(tls);
+}
+
+/* ---- one side ------------------------------------------------------------ */
+
+static int start(struct tls *tls, SSL_CTX *context, struct tls_side *side,
+                 struct err *err)
+{
+    BIO *bio = BIO_new(tls->wire);
+    side->ssl = SSL_new(context);
+    if (!bio || !side->ssl) {
+        BIO_free(bio);
+        err_openssl(err, "start TLS");
+        return -1;
+    }
+    BIO_set_data(bio, side);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(side->ssl, bio, bio);
+    SSL_set_app_data(side->ssl, side);
+    SSL_set_msg_callback(side->ssl, on_message);
+    SSL_set_msg_callback_arg(side->ssl, side);
+    return 0;
+}
+
+int tls_accept(struct tls *tls, struct tls_side *side,
+               const struct forged *forged, struct err *err)
+{
+    if (start(tls, tls->as_server, side, err))
+        return -1;
+    SSL_set_accept_state(side->ssl);
+    if (SSL_use_certificate(side->ssl, forged->leaf) != 1 ||
+        SSL_use_PrivateKey(side->ssl, forged->key) != 1 ||
+        SSL_set1_chain(side->ssl, forged->chain) != 1) {
+        err_openssl(err, "show the forged certificate");
+        return -1;
+    }
+    return 0;
+}
+
+static bool is_address(const char *name)
+{
+    struct in6_addr ignored;
+    return inet_pton(AF_INET, name, &ignored) == 1 ||
+           inet_pton(AF_INET6, name, &ignored) == 1;
+}
+
+static int expect_name(SSL *ssl, const char *name)
+{
+    X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+    if (is_address(name))
+        return X509_VERIFY_PARAM_set1_ip_asc(param, name);
+    X509_VERIFY_PARAM_set_hostflags(param,
+                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return X509_VERIFY_PARAM_set1_host(param, name, 0);
+}
+
+/* 0 as SSL_set_alpn_protos() returns it. */
+static int offer_alpn(SSL *ssl, const char *const *alpn)
+{
+    unsigned char list[256];
+    size_t used = 0;
+    for (; *alpn; alpn++) {
+        size_t len = strlen(*alpn);
+        if (!len || len > 255 || used + 1 + len > sizeof list)
+            continue;
+        list[used++] = (unsigned char)len;
+        memcpy(list + used, *alpn, len);
+        used += len;
+    }
+    return used ? SSL_set_alpn_protos(ssl, list, (unsigned)used) : 0;
+}
+
+int tls_connect(struct tls *tls, struct tls_side *side,
+                const struct tls_wish *wish, struct err *err)
+{
+    if (start(tls, tls->as_client, side, err))
+        return -1;
+    SSL_set_connect_state(side->ssl);
+    bool named = wish->server_name && *wish->server_name &&
+                 !is_address(wish->server_name);
+    if ((named &&
+         SSL_set_tlsext_host_name(side->ssl, wish->server_name) != 1) ||
+        (wish->verify_name && expect_name(side->ssl, wish->verify_name) != 1) ||
+        (wish->alpn && offer_alpn(side->ssl, wish->alpn) != 0)) {
+        err_openssl(err, "prepare TLS to the server");
+        return -1;
+    }
+    return 0;
+}
+
+static enum tls_result why_not(struct tls_side *side, int rc)
+{
+    switch (SSL_get_error(side->ssl, rc)) {
+    case SSL_ERROR_WANT_READ:
+        return TLS_WAIT;
+    case SSL_ERROR_ZERO_RETURN:
+        return side->said_bye ? TLS_CLOSED : TLS_TRUNCATED;
+    default:
+        side->broken = true;
+        ERR_clear_error();
+        return TLS_FAILED;
+    }
+}
+
+enum tls_result tls_handshake(struct tls_side *side)
+{
+    ERR_clear_error();
+    int rc = SSL_do_handshake(side->ssl);
+    if (rc != 1)
+        return why_not(side, rc);
+    side->finished = true;
+    return TLS_DONE;
+}
+
+enum tls_result tls_read(struct tls_side *side, struct buf *clear, size_t most)
+{
+    while (buf_len(clear) < most) {
+        uint8_t *to = buf_reserve(clear, RECORD_MOST);
+        if (!to)
+            return TLS_FAILED;
+        ERR_clear_error();
+        size_t room = clear->room - clear->end;
+        int got = SSL_read(side->ssl, to, room < INT_MAX ? (int)room : INT_MAX);
+        if (got <= 0)
+            return why_not(side, got);
+        if (!buf_len(clear))
+            side->clear_at = side->read_at;
+        buf_filled(clear, (size_t)got);
+        side->bytes += (uint64_t)got;
+        /* Spare OpenSSL the question whether there is more. */
+        if (!buf_len(side->in) && !SSL_pending(side->ssl) && !side->in_ended)
+            return TLS_WAIT;
+    }
+    return TLS_DONE;
+}
+
+int tls_write(struct tls_side *side, const void *bytes, size_t len)
+{
+    const char *from = bytes;
+    while (len && !side->broken) {
+        ERR_clear_error();
+        int piece = len < INT_MAX ? (int)len : INT_MAX;
+        int wrote = SSL_write(side->ssl, from, piece);
+        if (wrote <= 0) {
+            side->broken = true;
+            break;
+        }
+        from += wrote;
+        len -= (size_t)wrote;
+    }
+    return side->broken ? -1 : 0;
+}
+
+void tls_goodbye(struct tls_side *side)
+{
+    if (!side->ssl || side->broken || !side->finished)
+        return;
+    ERR_clear_error();
+    SSL_shutdown(side->ssl);
+    ERR_clear_error();
+}
+
+void tls_close(struct tls_side *side)
+{
+    SSL_free(side->ssl);
+    side->ssl = NULL;
+}
+
+int tls_refuse(struct buf *out, int code)
+{
+    const unsigned char record[] = {
+        SSL3_RT_ALERT, 3, 3, 0, 2, SSL3_AL_FATAL, (unsigned char)code};
+    return buf_append(out, record, sizeof record);
+}
+
+static const struct {
+    int code;
+    const char *name;
+} alerts[] = {
+    {0, "close_notify"},
+    {10, "unexpected_message"},
+    {20, "bad_record_mac"},
+    {21, "decryption_failed_RESERVED"},
+    {22, "record_overflow"},
+    {30, "decompression_failure_RESERVED"},
+    {40, "handshake_failure"},
+    {41, "no_certificate_RESERVED"},
+    {42, "bad_certificate"},
+    {43, "unsupported_certificate"},
+    {44, "certificate_revoked"},
+    {45, "certificate_expired"},
+    {46, "certificate_unknown"},
+    {47, "illegal_parameter"},
+    {48, "unknown_ca"},
+    {49, "access_denied"},
+    {50, "decode_error"},
+    {51, "decrypt_error"},
+    {60, "export_restriction_RESERVED"},
+    {70, "protocol_version"},
+    {71, "insufficient_security"},
+    {80, "internal_error"},
+    {86, "inappropriate_fallback"},
+    {90, "user_canceled"},
+    {100, "no_renegotiation_RESERVED"},
+    {109, "missing_extension"},
+    {110, "unsupported_extension"},
+    {111, "certificate_unobtainable_RESERVED"},
+    {112, "unrecognized_name"},
+    {113, "bad_certificate_status_response"},
+    {114, "bad_certificate_hash_value_RESERVED"},
+    {115, "unknown_psk_identity"},
+    {116, "certificate_required"},
+    {120, "no_application_protocol"},
+};
+
+const char *tls_alert_name(int code)
+{
+    static _Thread_local char other[16];
+    for (size_t i = 0; i < sizeof alerts / sizeof *alerts; i++)
+        if (alerts[i].code == code)
+            return alerts[i].name;
+    snprintf(other, sizeof other, "alert_%d", code & 0xff);
+    return other;
+}

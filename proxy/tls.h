@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * TLS over a pair of buffers: no socket, and no copy but OpenSSL's own. What
+ * the wire brought is put into `in`, what is to go out appears in `out`. Both
+ * of a relay's ends are a `struct tls_side`; tests let two of them talk to
+ * each other in memory.
+ *
+ * Session resumption, 0-RTT and renegotiation are off: every conversation
+ * shows its certificate, which is what this is all about. */
+#ifndef PROXY_TLS_H
+#define PROXY_TLS_H
+
+#include "certs/err.h"
+#include "certs/forge.h"
+#include "proxy/base/buf.h"
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tls;
+struct tls_side;
+
+/* What is noticed along the way. `at` and `len` are the record's place in its
+ * direction of the TCP stream. NULL members are not called. */
+struct tls_calls {
+    void (*on_alert)(void *owner, bool sent, int level, int code, uint64_t at,
+                     uint64_t len);
+    void (*on_key)(void *owner, const char *line);
+};
+
+/* One side of one conversation. Set in, out, calls and owner, then call
+ * tls_accept() or tls_connect(). Zeroed means: no TLS here. */
+struct tls_side {
+    SSL *ssl;
+    struct buf *in, *out;
+    const struct tls_calls *calls;
+    void *owner;
+
+    bool in_ended;   /* nothing will come into `in` any more */
+    bool finished;   /* the handshake is complete */
+    bool said_bye;   /* close_notify came in */
+    bool broken;     /* a fatal failure; nothing can be said any more */
+    uint64_t bytes;  /* application bytes read */
+    uint64_t in_at;  /* offset of the next record to come in */
+    uint64_t out_at; /* offset of the next record to go out */
+    uint64_t read_at, read_len; /* the last record that came in */
+    uint64_t sent_at, sent_len; /* the last record that went out */
+    uint64_t clear_at; /* record of the first byte in the clear buffer */
+
+    int verify_code, verify_depth; /* of the first check that failed */
+    bool verify_insecure;
+    char alpn[32]; /* victim side: what to choose if it is offered */
+};
+
+enum tls_result {
+    TLS_DONE,      /* what was asked for is there */
+    TLS_WAIT,      /* the wire must bring more */
+    TLS_CLOSED,    /* the peer said close_notify */
+    TLS_TRUNCATED, /* the peer ended without it */
+    TLS_FAILED,    /* an alert, or nonsense; see on_alert */
+};
+
+/* Contexts for both sides. `trust` may be NULL: then nothing verifies. */
+int tls_open(X509_STORE *trust, struct tls **out, struct err *err);
+void tls_free(struct tls *tls);
+
+/* Be the server, with this certificate. -1 when OpenSSL refuses it. */
+int tls_accept(struct tls *tls, struct tls_side *side,
+               const struct forged *forged, struct err *err);
+
+struct tls_wish {
+    const char *server_name; /* SNI; NULL or an address: none is sent */
+    const char *verify_name; /* that the certificate must show */
+    const char *const *alpn; /* NULL-terminated; NULL: none */
+};
+
+/* Be a client. A certificate that does not verify ends the handshake, unless
+ * `side->verify_insecure`; verify_code tells either way. */
+int tls_connect(struct tls *tls, struct tls_side *side,
+                const struct tls_wish *wish, struct err *err);
+
+enum tls_result tls_handshake(struct tls_side *side);
+
+/* Decrypt into `clear` until it holds `most` bytes or more. */
+enum tls_result tls_read(struct tls_side *side, struct buf *clear, size_t most);
+
+/* Encrypt all of it into `out`. 0, or -1 when that side is broken. */
+int tls_write(struct tls_side *side, const void *bytes, size_t len);
+
+/* Put a close_notify into `out`. */
+void tls_goodbye(struct tls_side *side);
+
+void tls_close(struct tls_side *side);
+
+/* A fatal alert in clear, for a conversation without an SSL object yet. */
+int tls_refuse(struct buf *out, int code);
+
+/* As RFC 8446 6 spells it; "alert_NN" is not in there. */
+const char *tls_alert_name(int code);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The parser held against the test messages of llhttp (nodejs/llhttp 9.4):
+ * where both are strict they must agree, at every split, except for the
+ * differences below, each of which has a sentence of an RFC behind it. */
+#include "tests/proxy/http1_play.h"
+
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define FIXTURES    SOURCE_DIR "/../shared/data/llhttp-fixtures.json"
+#define ROWS(table) (sizeof table / sizeof *table)
+
+/* What llhttp accepts and we refuse (fault), or the reverse (NULL). The
+ * fixtures test one parser each and mostly lack Host; they are played with
+ * the leniency no-host, and that each is refused without it is a test too. */
+static const struct {
+    const char *file, *title, *fault, *sentence;
+} differences[] = {
+    {"method.md", "SOURCE request with ICE", "version-syntax",
+     "RFC 9112 2.3: HTTP-version = HTTP-name \"/\" DIGIT \".\" DIGIT"},
+    {"method.md", "ANNOUNCE request with RTSP", "version-syntax",
+     "RFC 9112 2.3: HTTP-name = %s\"HTTP\""},
+    {"method.md", "PRI request HTTP2", "http-2-preface",
+     "RFC 9112 3.2.4: the asterisk-form is only used for a server-wide OPTIONS "
+     "request"},
+    {"sample.md", "No HTTP version", "http-0.9",
+     "RFC 9112 3: request-line = method SP request-target SP HTTP-version"},
+    {"transfer-encoding.md", "POST with `chunked` as last transfer-encoding",
+     "target-fragment",
+     "RFC 9110 7.1, as below; and RFC 9112 6.1: a server that receives a "
+     "transfer coding it does not understand SHOULD respond with 501"},
+    {"uri.md", "Quotes in URI", "target-char",
+     "RFC 9112 3.2: no whitespace or invalid character is allowed in the "
+     "request-target (RFC 3986 has no quotation mark)"},
+    {"uri.md", "Fragment in URI", "target-fragment",
+     "RFC 9110 7.1: the target URI excludes the reference's fragment "
+     "component"},
+    {"invalid.md", "HTTP protocol and ANNOUNCE method", NULL,
+     "RFC 9110 9.1: method = token; unknown ones are for the server (501)"},
+    {"connection.md", "HTTP 100 first, then 400", "version-syntax",
+     "RFC 9112 2.2: only a server ignores an empty line before a message"},
+    {"pipelining.md", "Should parse multiple events", "version-syntax",
+     "RFC 9112 2.2: only a server ignores an empty line before a message"},
+    {"sample.md", "Response starting with CRLF", "version-syntax",
+     "RFC 9112 2.2: only a server ignores an empty line before a message"},
+    {"sample.md", "RTSP response", "version-syntax",
+     "RFC 9112 2.3: HTTP-name = %s\"HTTP\""},
+    {"sample.md", "ICE response", "version-syntax",
+     "RFC 9112 2.3: HTTP-name = %s\"HTTP\""},
+    {"sample.md", "No reason phrase", "status-space",
+     "RFC 9112 4: a server MUST send the space that separates the status-code "
+     "from the reason-phrase even when the reason-phrase is absent"},
+    {"sample.md", "HTTP version 0.9", "version-unknown",
+     "RFC 9112 2.3: this specification defines version 1.1; 0.9 has no status "
+     "line"},
+    {"transfer-encoding.md",
+     "multiple transfer-encoding where chunked is not the last one",
+     "coding-last",
+     "RFC 9112 7.1: a recipient MUST be able to parse and decode chunked; "
+     "others are sent only if TE asked for them (RFC 9110 10.1.4)"},
+};
+
+struct fixture {
+    const char *file, *title;
+    const char *method; /* that the response answers */
+    enum http1_kind kind;
+    bool accepted; /* by llhttp */
+    struct buf input;
+};
+
+static const char *text(json_t *fixture, const char *key)
+{
+    const char *value = json_string_value(json_object_get(fixture, key));
+    return value ? value : "";
+}
+
+/* llhttp's own words for "go on elsewhere" are no refusals. */
+static bool accepted_by_llhttp(json_t *fixture)
+{
+    enum { PAUSED_UPGRADE = 22, PAUSED_H2_UPGRADE = 23 };
+    json_int_t err = json_integer_value(json_object_get(fixture, "err"));
+    return !err || err == PAUSED_UPGRADE || err == PAUSED_H2_UPGRADE ||
+           json_is_true(json_object_get(fixture, "paused"));
+}
+
+static bool is_strict(json_t *fixture)
+{
+    return !strstr(text(fixture, "type"), "-lenient");
+}
+
+/* How llhttp is told that a response answers HEAD. */
+static bool has_no_body(json_t *fixture)
+{
+    json_t *meta = json_object_get(fixture, "meta");
+    return json_is_true(json_object_get(meta, "skipBody"));
+}
+
+static void unhex(const char *hex, struct buf *out)
+{
+    unsigned byte;
+    for (; sscanf(hex, "%2x", &byte) == 1; hex += 2)
+        buf_append(out, &(uint8_t){(uint8_t)byte}, 1);
+}
+
+static struct fixture fixture_of(json_t *json)
+{
+    struct fixture fixture = {
+        .file = strrchr(text(json, "file"), '/'),
+        .title = text(json, "title"),
+        .kind = !strncmp(text(json, "type"), "response", 8) ? HTTP1_RESPONSE
+                                                            : HTTP1_REQUEST,
+        .method = has_no_body(json) ? "HEAD" : NULL,
+        .accepted = accepted_by_llhttp(json),
+    };
+    fixture.file = fixture.file ? fixture.file + 1 : "";
+    unhex(text(json, "input"), &fixture.input);
+    return fixture;
+}
+
+static struct script script_of(const struct fixture *fixture, unsigned lenient)
+{
+    return (struct script){fixture->kind, fixture->method, lenient,
+                           (const char *)buf_head(&fixture->input),
+                           buf_len(&fixture->input)};
+}
+
+/* The fixtures lost the line ends at their end (they were text files): put
+ * them back one by one while the message has not ended. What was accepted
+ * without one must not be refused for it: some were cut short on purpose. */
+static void complete(struct fixture *fixture)
+{
+    for (int i = 0; i < 2; i++) {
+        buf_append_text(&fixture->input, "\r\n");
+        struct script script = script_of(fixture, HTTP1_LENIENT_NO_HOST);
+        script.len -= 2;
+        struct played before = play_split(&script, script.len, 1);
+        script.len += 2;
+        struct played after = play_split(&script, script.len, 1);
+        bool keep = before.waiting && (!fixture->accepted || !*after.fault);
+        free(before.said);
+        free(after.said);
+        if (!keep) {
+            fixture->input.end -= 2;
+            return;
+        }
+    }
+}
+
+static int difference_of(const struct fixture *fixture)
+{
+    for (size_t i = 0; i < ROWS(differences); i++)
+        if (!strcmp(differences[i].file, fixture->file) &&
+            !strcmp(differences[i].title, fixture->title))
+            return (int)i;
+    return -1;
+}
+
+/* Returns true when llhttp and we said the same. */
+static bool agrees(struct fixture *fixture, char fault[32])
+{
+    complete(fixture);
+    struct script script = script_of(fixture, HTTP1_LENIENT_NO_HOST);
+    struct played played = play_every_split(&script);
+    memcpy(fault, played.fault, 32);
+    free(played.said);
+    return fixture->accepted == !*fault;
+}
+
+static json_t *load(void)
+{
+    json_t *fixtures = json_load_file(FIXTURES, 0, NULL);
+    if (!fixtures) {
+        print_message("SKIPPED: %s is not there\n", FIXTURES);
+        skip();
+    }
+    return fixtures;
+}
+
+static void http1_agrees_with_the_strict_fixtures_of_llhttp(void **state)
+{
+    (void)state;
+    json_t *fixtures = load(), *json;
+    size_t index;
+    unsigned played = 0, wrong = 0;
+    bool used[ROWS(differences)] = {false};
+    json_array_foreach(fixtures, index, json)
+    {
+        if (!is_strict(json))
+            continue;
+        struct fixture fixture = fixture_of(json);
+        char fault[32];
+        bool same = agrees(&fixture, fault);
+        int difference = difference_of(&fixture);
+        bool listed = difference >= 0 &&
+                      !strcmp(fault, differences[difference].fault
+                                         ? differences[difference].fault
+                                         : "");
+        if (!same && listed)
+            used[difference] = true;
+        if (!same && !listed) {
+            wrong++;
+            print_message("%s, %s: llhttp %s, we say \"%s\"\n", fixture.file,
+                          fixture.title,
+                          fixture.accepted ? "accepts" : "refuses", fault);
+        }
+        played++;
+        buf_free(&fixture.input);
+    }
+    json_decref(fixtures);
+    for (size_t i = 0; i < ROWS(differences); i++)
+        if (!used[i])
+            print_message("no difference any more: %s, %s\n",
+                          differences[i].file, differences[i].title);
+    for (size_t i = 0; i < ROWS(differences); i++)
+        assert_true(used[i]);
+    assert_int_equal(wrong, 0);
+    assert_true(played > 100);
+    print_message("%u fixtures, %zu differences\n", played, ROWS(differences));
+}
+
+static void http1_wants_a_host_where_the_fixtures_have_none(void **state)
+{
+    (void)state;
+    json_t *fixtures = load(), *json;
+    size_t index;
+    unsigned missing = 0;
+    json_array_foreach(fixtures, index, json)
+    {
+        if (!is_strict(json))
+            continue;
+        struct fixture fixture = fixture_of(json);
+        char fault[32];
+        agrees(&fixture, fault);
+        struct script script = script_of(&fixture, 0);
+        struct played played = play_split(&script, script.len, 1);
+        bool same = !strcmp(played.fault, fault);
+        if (!same)
+            assert_string_equal(played.fault, "host-missing");
+        missing += !same;
+        free(played.said);
+        buf_free(&fixture.input);
+    }
+    json_decref(fixtures);
+    assert_true(missing > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(http1_agrees_with_the_strict_fixtures_of_llhttp),
+        cmocka_unit_test(http1_wants_a_host_where_the_fixtures_have_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
