@@ -236,14 +236,18 @@ static enum relay_state step_hello(struct relay *relay)
 
 /* ---- CONNECT ------------------------------------------------------------- */
 
+static int port_of(const union address *address)
+{
+    return ntohs(address->any.sa_family == AF_INET6 ? address->v6.sin6_port
+                                                    : address->v4.sin_port);
+}
+
 /* Without an operator's word and without transparency, the victim's own. */
 static int target_as_named(struct relay *relay, struct err *err)
 {
     const struct flow *flow = &relay->flow;
     const struct http1_head *head = &relay->worker->head;
-    int port = ntohs(flow->listener.any.sa_family == AF_INET6
-                         ? flow->listener.v6.sin6_port
-                         : flow->listener.v4.sin_port);
+    int port = port_of(&flow->listener);
     const char *name = flow->server_name;
     size_t len = name ? strlen(name) : 0;
     if (!flow->tls && relay->protocol == TARGET_HTTP) {
@@ -257,10 +261,24 @@ static int target_as_named(struct relay *relay, struct err *err)
     return -1;
 }
 
-static bool same_address(const union address *a, const union address *b)
+static bool same_host(const union address *a, const union address *b)
 {
-    return a->any.sa_family == b->any.sa_family &&
-           !memcmp(a, b, address_len(a));
+    if (a->any.sa_family != b->any.sa_family)
+        return false;
+    return a->any.sa_family == AF_INET6
+               ? !memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, 16)
+               : a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+}
+
+/* Would we connect to ourselves? On the way to an address of its own a host
+ * takes that same address as its source. */
+static bool is_ourselves(const struct relay *relay)
+{
+    const struct flow *flow = &relay->flow;
+    if (options_of(relay)->transparent)
+        return same_host(&flow->victim, &flow->listener);
+    return same_host(&flow->server, &flow->listener) &&
+           port_of(&flow->server) == port_of(&flow->listener);
 }
 
 /* Fill in target and flow.server. */
@@ -273,16 +291,16 @@ static int find_server(struct relay *relay, struct err *err)
     } else if (options->transparent) {
         flow->server = flow->listener;
         relay->target.tls = flow->tls;
-        return 0;
     } else if (target_as_named(relay, err)) {
         return -1;
     }
-    if (dial_resolve(relay->target.host, relay->target.port, &flow->server,
+    if (!flow->server.any.sa_family &&
+        dial_resolve(relay->target.host, relay->target.port, &flow->server,
                      err))
         return -1;
-    if (!same_address(&flow->server, &flow->listener))
+    if (!is_ourselves(relay))
         return 0;
-    err_set(err, "%s is this proxy itself", relay->target.host);
+    err_set(err, "the server that the victim wants is this proxy itself");
     return -1;
 }
 
@@ -487,11 +505,33 @@ static void plan_name(struct relay *relay)
     relay->plan.server_name = arena_text(&relay->flow.arena, text);
 }
 
+/* What the server sent behind its leaf; empty if there is none. */
+static STACK_OF(X509) * chain_of(const struct relay *relay)
+{
+    STACK_OF(X509) *above = sk_X509_new_null();
+    STACK_OF(X509) *sent = relay->server.tls.ssl
+                               ? SSL_get_peer_cert_chain(relay->server.tls.ssl)
+                               : NULL;
+    for (int i = 1; above && i < sk_X509_num(sent); i++)
+        sk_X509_push(above, sk_X509_value(sent, i));
+    return above;
+}
+
+static const struct forged *forge(struct relay *relay, struct err *err)
+{
+    STACK_OF(X509) *chain = chain_of(relay);
+    relay->plan.chain = sk_X509_num(chain) > 0 ? chain : NULL;
+    const struct forged *forged = leaves_get(
+        relay->worker->leaves, original_of(relay), &relay->plan, err);
+    relay->plan.chain = NULL;
+    sk_X509_free(chain);
+    return forged;
+}
+
 static int begin_victim_tls(struct relay *relay, struct err *err)
 {
     struct end *victim = &relay->victim;
-    const struct forged *forged = leaves_get(
-        relay->worker->leaves, original_of(relay), &relay->plan, err);
+    const struct forged *forged = forge(relay, err);
     if (!forged)
         return -1;
     victim->tls.in = &victim->in;

@@ -6,10 +6,12 @@
 #include "labs/cli/cli.h"
 #include "labs/cli/commands.h"
 #include "proxy/http1.h"
+#include "proxy/intercept.h"
 #include "proxy/proxy.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -19,7 +21,7 @@
 struct wishes {
     struct option_list listen, attacks, lenient;
     const char *upstream, *ca, *issuer, *upstream_ca, *hosts, *keylog;
-    bool insecure, json, trace;
+    bool insecure, json, trace, transparent;
     long long workers, idle, body;
 };
 
@@ -31,6 +33,8 @@ struct setup {
     struct attack_run *runs[PROXY_HOOKS_MOST];
     unsigned runs_count;
     struct hook *hooks[PROXY_HOOKS_MOST];
+    X509 *anchor;
+    bool intercepts;
 };
 
 /* ---- one line an exchange ------------------------------------------------ */
@@ -121,6 +125,15 @@ static int take_addresses(const struct wishes *wishes, struct setup *setup,
     return dial_check(&address, err);
 }
 
+/* Whom a look-alike is to resemble. */
+static X509 *first_certificate(const char *file)
+{
+    BIO *bio = BIO_new_file(file, "r");
+    X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    BIO_free(bio);
+    return cert;
+}
+
 static int take_trust(const struct wishes *wishes, struct setup *setup,
                       struct err *err)
 {
@@ -128,14 +141,18 @@ static int take_trust(const struct wishes *wishes, struct setup *setup,
     if (!file)
         file = getenv("MITMLAB_TRUST");
     setup->options.insecure_upstream = wishes->insecure;
-    if (!file)
+    /* The environment may name a file that this lab does without. */
+    if (!file || (!wishes->upstream_ca && access(file, R_OK)))
         return 0;
     setup->options.upstream_trust = X509_STORE_new();
-    if (setup->options.upstream_trust &&
-        X509_STORE_load_file(setup->options.upstream_trust, file) == 1)
-        return 0;
-    err_openssl(err, "read the trusted certificates in %s", file);
-    return -1;
+    if (!setup->options.upstream_trust ||
+        X509_STORE_load_file(setup->options.upstream_trust, file) != 1) {
+        err_openssl(err, "read the trusted certificates in %s", file);
+        return -1;
+    }
+    setup->anchor = first_certificate(file);
+    setup->options.signers.anchor = setup->anchor;
+    return 0;
 }
 
 static int take_signers(const struct wishes *wishes, struct setup *setup,
@@ -231,6 +248,19 @@ static int take_numbers(const struct wishes *wishes, struct setup *setup,
     return 0;
 }
 
+static int intercept(const struct wishes *wishes, struct setup *setup,
+                     struct err *err)
+{
+    struct proxy_options *options = &setup->options;
+    if (!wishes->transparent)
+        return 0;
+    options->transparent = true;
+    if (intercept_start(options->listen, options->listen_count, err))
+        return -1;
+    setup->intercepts = true;
+    return 0;
+}
+
 static int set_up(const struct wishes *wishes, struct setup *setup,
                   struct err *err)
 {
@@ -241,11 +271,15 @@ static int set_up(const struct wishes *wishes, struct setup *setup,
         take_trust(wishes, setup, err) || take_signers(wishes, setup, err) ||
         take_attacks(wishes, setup, err))
         return -1;
-    return take_keylog(wishes, setup, err);
+    return take_keylog(wishes, setup, err) || intercept(wishes, setup, err) ? -1
+                                                                            : 0;
 }
 
 static void take_down(struct setup *setup)
 {
+    if (setup->intercepts)
+        intercept_stop(setup->options.listen, setup->options.listen_count);
+    X509_free(setup->anchor);
     for (unsigned i = 0; i < setup->runs_count; i++)
         attack_stop(setup->runs[i]);
     X509_STORE_free(setup->options.upstream_trust);
@@ -289,6 +323,9 @@ int cmd_proxy(int argc, char **argv)
         {"upstream", 'u', OPTION_TEXT, "URL",
          "Connect to http://, https://, tcp:// or tls://HOST[:PORT]",
          &wishes.upstream},
+        {"transparent", 0, OPTION_FLAG, NULL,
+         "Take over connections that pass through this place of a lab",
+         &wishes.transparent},
         {"ca", 0, OPTION_TEXT, "DIR",
          "The attacker's CA (ca.crt, ca.key), which signs forged certificates",
          &wishes.ca},
