@@ -144,6 +144,9 @@ static void inside_end(struct net *net)
 static const struct net_ways ways = {inside_start, inside_put,  inside_kill,
                                      inside_bend,  inside_reap, inside_end};
 
+/* A place that does not answer for so long is not there any more. */
+static const struct timeval patience = {30, 0};
+
 /* The pipes and sockets: our ends into `net`, the others into `keeper`. */
 static int connect_ends(struct net *net, struct keeper *keeper)
 {
@@ -153,6 +156,8 @@ static int connect_ends(struct net *net, struct keeper *keeper)
             return -1;
         net->seats[i].control = ends[0];
         keeper->controls[i] = ends[1];
+        setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience,
+                   sizeof patience);
     }
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -1;

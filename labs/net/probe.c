@@ -18,9 +18,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+static const char needs[] = "needs namespaces";
 
 /* ---- in the child -------------------------------------------------------- */
 
@@ -87,7 +90,7 @@ static void try_all(int report, uid_t uid, gid_t gid)
     struct probe_result results[PROBE_STEPS] = {0};
     struct err err = ERR_INIT;
     int netlink = -1;
-    alarm(10); /* nobody waits for a machine that hangs */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     int rc = keeper_map_user(uid, gid, &err);
     if (rc == 0)
         rc = (netlink = netlink_open(&err)) < 0 ? -1 : 0;
@@ -97,7 +100,7 @@ static void try_all(int report, uid_t uid, gid_t gid)
         results[i].ok = rc == 0;
         if (rc < 0)
             snprintf(results[i].detail, sizeof results[i].detail, "%.199s",
-                     err.text);
+                     netlink < 0 && i > PROBE_USER ? needs : err.text);
     }
     if (write(report, results, sizeof results) < 0)
         _exit(1);
@@ -106,11 +109,13 @@ static void try_all(int report, uid_t uid, gid_t gid)
 
 /* ---- in the parent ------------------------------------------------------- */
 
-static void all_failed(struct probe_result out[PROBE_STEPS], const char *why)
+/* Nothing could be tried; the first line says why. */
+static void none_tried(struct probe_result out[PROBE_STEPS], const char *why)
 {
     for (int i = 0; i < PROBE_STEPS; i++) {
         out[i].ok = false;
-        snprintf(out[i].detail, sizeof out[i].detail, "%s", why);
+        snprintf(out[i].detail, sizeof out[i].detail, "%s",
+                 i == PROBE_USER ? why : needs);
     }
 }
 
@@ -119,9 +124,9 @@ void probe_run(struct probe_result out[PROBE_STEPS])
     int report[2];
     uid_t uid = geteuid();
     gid_t gid = getegid();
-    all_failed(out, "the trial ended without a word");
+    none_tried(out, "the trial ended without a word");
     if (pipe2(report, O_CLOEXEC) < 0) {
-        all_failed(out, strerror(errno));
+        none_tried(out, strerror(errno));
         return;
     }
     fflush(NULL);
@@ -132,11 +137,16 @@ void probe_run(struct probe_result out[PROBE_STEPS])
     if (pid < 0) {
         char why[160];
         snprintf(why, sizeof why, "clone3: %s", strerror(errno));
-        all_failed(out, why);
+        none_tried(out, why);
     } else {
+        /* Nobody waits for a machine that hangs. As process 1 of its namespace
+         * the child would not heed an alarm of its own. */
+        struct pollfd ready = {.fd = report[0], .events = POLLIN};
         struct probe_result got[PROBE_STEPS];
-        if (read(report[0], got, sizeof got) == sizeof got)
+        if (poll(&ready, 1, 10000) == 1 &&
+            read(report[0], got, sizeof got) == sizeof got)
             memcpy(out, got, sizeof got);
+        kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
     }
     close(report[0]);

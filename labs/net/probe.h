@@ -25,7 +25,7 @@ struct probe_result {
     char detail[200]; /* what failed, in the kernel's words */
 };
 
-/* Try all; a step after one that it needs fails as that one did. */
+/* Try all of them, in a child and namespaces of their own; 10 s at most. */
 void probe_run(struct probe_result out[PROBE_STEPS]);
 
 /* Why the machine refuses: `cause` is a sentence, `fix` a command or "". */

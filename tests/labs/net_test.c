@@ -432,9 +432,12 @@ static void a_place_that_dies_ends_the_net_and_that_is_told(void **state)
     struct net *net = stand_build(&plan);
     struct task one = task_start(net, "server", sleeper);
     struct err err = ERR_INIT;
-    /* Root there can kill the init of its own place, here: the parent. */
-    static const char *const killer[] = {"sh", "-c", "kill -9 $PPID", NULL};
+    /* Root there can kill the init of its own place, here: the parent; not
+     * before that has answered that the program runs. */
+    static const char *const killer[] = {
+        "sh", "-c", "until [ -e go ]; do :; done; kill -9 $PPID", NULL};
     struct task two = task_start(net, "victim", killer);
+    net_put(net, "victim", "go", "", 0, &err);
     assert_int_equal(task_end(&one), SIGKILL);
     assert_int_equal(task_end(&two), SIGKILL);
     assert_int_equal(net_put(net, "server", "x", "x", 1, &err), -1);
