@@ -324,17 +324,15 @@ static int read_fold(struct parse *parse, uint32_t at, uint32_t end)
     return 0;
 }
 
+/* The byte at `at` should have been the colon of the field at `start`. */
 static int refuse_name(struct parse *parse, uint32_t start, uint32_t at,
                        uint32_t end)
 {
-    uint32_t colon = at;
-    while (colon < end && is_space(parse->bytes[colon]))
-        colon++;
     if (at == end)
         return refuse(parse, HTTP1_FAULT_NO_COLON, at);
-    if (at == start && parse->bytes[at] == ':')
-        return refuse(parse, HTTP1_FAULT_NAME_EMPTY, at);
-    if (colon > at && colon < end && parse->bytes[colon] == ':')
+    if (parse->bytes[at] == ':')
+        return refuse(parse, HTTP1_FAULT_NAME_EMPTY, start);
+    if (is_space(parse->bytes[at]))
         return refuse(parse, HTTP1_FAULT_SPACE_COLON, at);
     return refuse_byte(parse, HTTP1_FAULT_NAME_CHAR, at, end);
 }
@@ -352,7 +350,7 @@ static int read_field(struct parse *parse, uint32_t start, uint32_t end)
         while (colon < end && is_space(bytes[colon]))
             colon++;
     if (name == start || colon == end || bytes[colon] != ':')
-        return refuse_name(parse, start, name, end);
+        return refuse_name(parse, start, colon, end);
     struct http1_field *field = &out->fields[out->fields_count];
     field->name = span_of(start, name);
     if (read_value(parse, colon + 1, end, &field->value) < 0)

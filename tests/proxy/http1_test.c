@@ -89,7 +89,7 @@ static const struct {
     {Q, TEXT(GET "a: b\r\n c\r\n"), "obs-fold", 31, 400},
     {Q, TEXT(GET "a: b\r\n \r\n"), "obs-fold", 31, 400},
     {Q, TEXT(GET ": b\r\n"), "name-empty", 25, 400},
-    {Q, TEXT(GET "a b: c\r\n"), "name-char", 26, 400},
+    {Q, TEXT(GET "a b: c\r\n"), "space-colon", 26, 400},
     {Q, TEXT(GET "a\x00: c\r\n"), "name-char", 26, 400},
     {Q, TEXT(GET "\xff: c\r\n"), "name-char", 25, 400},
     {Q, TEXT(GET "a\r\n"), "no-colon", 26, 400},
