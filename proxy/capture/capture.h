@@ -88,7 +88,7 @@ struct capture_finish {
     const char *path;
     const char *keys_path; /* where the secrets come from; NULL: none */
     enum capture_secrets secrets;
-    const char *comment; /* of the whole file; NULL: the old one is lost */
+    const char *comment; /* of the whole file; NULL: the old one stays */
     const struct pcapng_name *names;
     size_t names_count;
     const struct capture_comment *comments;

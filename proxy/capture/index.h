@@ -55,6 +55,13 @@ uint64_t index_frame_of(const struct capture_index *index,
                         const struct index_tuple *tuple, enum index_dir dir,
                         uint64_t offset, uint64_t time_ns);
 
+/* A connection may have a second tuple: that which its opener saw when a relay
+ * stands in between (recorder.h). This text, as the comment of the frame with
+ * the SYN, makes both tuples find it. */
+enum { INDEX_ALIAS_TEXT = 160 };
+void index_alias_text(const struct index_tuple *tuple,
+                      char text[INDEX_ALIAS_TEXT]);
+
 /* The frame that closed that direction (its FIN or RST), 0 if none did. */
 uint64_t index_end_of(const struct capture_index *index,
                       const struct index_tuple *tuple, enum index_dir dir,

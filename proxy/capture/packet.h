@@ -23,6 +23,8 @@ enum packet_tcp_flags {
 struct packet {
     const uint8_t *mac_src, *mac_dst; /* NULL: no Ethernet header */
     uint16_t ether_type;              /* 0x0800, 0x86dd, 0x0806 ... */
+    const uint8_t *body;              /* what follows the link header ... */
+    size_t body_len;                  /* ... with padding */
     int family;                       /* AF_INET, AF_INET6, or 0: not IP */
     uint8_t src[16], dst[16];         /* 4 or 16 bytes, by family */
     uint8_t protocol;                 /* IPPROTO_*, 0 when not IP */
@@ -39,6 +41,9 @@ struct packet {
 /* Always fills *out with what could be understood. */
 void packet_parse(uint16_t link, const uint8_t *frame, size_t len,
                   struct packet *out);
+
+/* A TCP segment whose header is all there. */
+bool packet_is_tcp(const struct packet *packet);
 
 /* "192.0.2.10" or "2001:db8:66::a"; "" when not IP. */
 enum { PACKET_ADDRESS_TEXT = 46 };

@@ -19,9 +19,10 @@ struct raw_frame {
     uint32_t len, original;
 };
 
-/* Promiscuous, frames as soon as they come, nanosecond times, non-blocking.
- * On "lo" each packet is seen once. The second form asks for room for `room`
- * bytes of frames in the kernel (less when the kernel gives less). */
+/* Promiscuous, non-blocking, nanosecond times. A frame can be read a few
+ * milliseconds after it passed. On "lo" each packet is seen once. The second
+ * form asks for room for `room` bytes of frames in the kernel; raw_open() takes
+ * a few megabytes. */
 int raw_open(const char *iface, struct raw **out, struct err *err);
 int raw_open_room(const char *iface, size_t room, struct raw **out,
                   struct err *err);
@@ -42,5 +43,13 @@ int raw_send(struct raw *raw, const void *bytes, size_t len, struct err *err);
 
 /* Frames that the kernel handed over, and those that it had no room for. */
 void raw_counts(struct raw *raw, uint64_t *out_received, uint64_t *out_dropped);
+
+/* Hand every frame that had passed the interface before this call to `each`,
+ * waiting for those that the kernel still holds back. Ends under load too:
+ * frames that pass meanwhile may stay for the next call. 0, or -1 as
+ * raw_next(). */
+int raw_drain(struct raw *raw,
+              void (*each)(void *context, const struct raw_frame *frame),
+              void *context, struct err *err);
 
 #endif

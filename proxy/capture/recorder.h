@@ -34,8 +34,9 @@ struct recorder;
 int recorder_map_parse(const char *text, struct recorder_map *out,
                        struct err *err);
 
-/* Listens at once. `feed_fd` is the socket to the writer and stays the
- * caller's; at its end of file the recorder closes all its handles, so that
+/* Listens at once. After -1, too, *out is to be stopped and freed. The
+ * process must ignore SIGPIPE. `feed_fd` is the socket to the writer and stays
+ * the caller's; at its end of file the recorder closes all its handles, so that
  * the loop ends. */
 int recorder_start(uv_loop_t *loop, int feed_fd,
                    const struct recorder_map *maps, unsigned count,
