@@ -227,12 +227,34 @@ static void each_place_has_its_own_table_of_names(struct net *net)
     assert_string_equal(out, two);
 }
 
+static void a_shell_gets_a_terminal_of_its_own(struct net *net)
+{
+    static const char *const argv[] = {"sh", "-c", "echo mine >/dev/tty", NULL};
+    char said[64];
+    struct err err = ERR_INIT;
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    int slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(slave >= 0);
+    const struct net_command command = {.argv = argv,
+                                        .fds = {slave, slave, slave},
+                                        .events_fd = -1,
+                                        .terminal = true};
+    struct task task = {net, net_start(net, "victim", &command, &err), master};
+    assert_true(task.process > 0);
+    assert_int_equal(read(master, said, sizeof said), 6);
+    assert_memory_equal(said, "mine\r\n", 6);
+    close(slave);
+    assert_int_equal(task_end(&task), 0);
+}
+
 static void (*const promises[])(struct net *net) = {
     programs_end_as_they_end,
     programs_get_what_they_need_and_no_more,
     the_environment_is_clean_and_ours_wins,
     events_go_to_the_descriptor_that_is_named,
     what_cannot_run_is_said_at_once,
+    a_shell_gets_a_terminal_of_its_own,
     a_signal_reaches_the_process_and_death_its_children,
     files_are_put_whole_and_only_where_they_belong,
     each_place_has_its_own_table_of_names,
