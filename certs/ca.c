@@ -12,7 +12,6 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,17 +187,7 @@ int ca_make_lab(const char *title, struct ca **out, struct err *err)
     return rc;
 }
 
-/* ---- a folder with ca.crt, ca.key, root.crt --------------------------------
- */
-
-static int join(char path[PATH_MAX], const char *dir, const char *file,
-                struct err *err)
-{
-    if (snprintf(path, PATH_MAX, "%s/%s", dir, file) < PATH_MAX)
-        return 0;
-    err_set(err, "the path %.60s... is too long", dir);
-    return -1;
-}
+/* ---- a folder with ca.crt, ca.key, root.crt ------------------------------ */
 
 static bool is_self_signed(X509 *cert)
 {
@@ -225,7 +214,8 @@ static int load_signer(struct ca *ca, const char *dir, struct err *err)
 {
     char path[PATH_MAX];
     STACK_OF(X509) *certs = NULL;
-    if (join(path, dir, "ca.crt", err) || file_load_certs(path, &certs, err))
+    if (file_join(path, dir, "ca.crt", err) ||
+        file_load_certs(path, &certs, err))
         return -1;
     int rc = place_certs(ca, certs);
     sk_X509_pop_free(certs, X509_free);
@@ -237,7 +227,8 @@ static int load_signer(struct ca *ca, const char *dir, struct err *err)
         err_set(err, "the first certificate of %s is not a CA", path);
         return -1;
     }
-    if (join(path, dir, "ca.key", err) || !(ca->key = keys_load(path, err)))
+    if (file_join(path, dir, "ca.key", err) ||
+        !(ca->key = keys_load(path, err)))
         return -1;
     if (X509_check_private_key(ca->cert, ca->key) != 1) {
         err_openssl(err, "%s does not belong to the certificate beside it",
@@ -252,7 +243,7 @@ static int load_root(struct ca *ca, const char *dir, struct err *err)
     char path[PATH_MAX];
     struct stat info;
     STACK_OF(X509) *certs = NULL;
-    if (join(path, dir, "root.crt", err))
+    if (file_join(path, dir, "root.crt", err))
         return -1;
     if (ca->root || (stat(path, &info) && errno == ENOENT))
         return 0;
@@ -283,21 +274,20 @@ int ca_save(const struct ca *ca, const char *dir, struct err *err)
         err_errno(err, "make the folder %s", dir);
         return -1;
     }
-    if (join(path, dir, "ca.crt", err) ||
+    if (file_join(path, dir, "ca.crt", err) ||
         file_save_certs(path, ca->cert, ca->above, err))
         return -1;
-    if (join(path, dir, "ca.key", err) || keys_save(ca->key, path, err))
+    if (file_join(path, dir, "ca.key", err) || keys_save(ca->key, path, err))
         return -1;
     if (!ca->root || ca->root == ca->cert)
         return 0;
-    return join(path, dir, "root.crt", err) ||
+    return file_join(path, dir, "root.crt", err) ||
                    file_save_certs(path, ca->root, NULL, err)
                ? -1
                : 0;
 }
 
-/* ---- names -----------------------------------------------------------------
- */
+/* ---- names --------------------------------------------------------------- */
 
 static bool is_lab_ipv4(const unsigned char a[4])
 {

@@ -5,13 +5,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+int file_join(char path[PATH_MAX], const char *dir, const char *name,
+              struct err *err)
+{
+    if (snprintf(path, PATH_MAX, "%s/%s", dir, name) < PATH_MAX)
+        return 0;
+    err_set(err, "the path %.60s... is too long", dir);
+    return -1;
+}
 
 static int write_all(int fd, const char *data, size_t len)
 {

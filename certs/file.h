@@ -6,8 +6,13 @@
 
 #include "certs/err.h"
 
+#include <limits.h>
 #include <openssl/x509.h>
 #include <sys/types.h>
+
+/* "DIR/NAME" into a buffer of PATH_MAX. */
+int file_join(char path[PATH_MAX], const char *dir, const char *name,
+              struct err *err);
 
 /* Write beside `path` under a temporary name (O_EXCL, `mode` whatever the
  * umask allows more), then rename. Nothing is left behind on failure. */

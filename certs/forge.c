@@ -84,8 +84,7 @@ static const struct recipe *recipe_of(const struct forgery *forgery)
     return NULL;
 }
 
-/* ---- the catalogue ---------------------------------------------------------
- */
+/* ---- the catalogue ------------------------------------------------------- */
 
 const struct forgery *forgery_at(unsigned index)
 {
@@ -120,8 +119,7 @@ const struct forgery *forgery_nearest(const char *id)
     return best;
 }
 
-/* ---- names -----------------------------------------------------------------
- */
+/* ---- names --------------------------------------------------------------- */
 
 /* The text of a DNS or e-mail entry, or NULL. Not one with a NUL in it: what
  * stands before the NUL is not the name. */
@@ -235,8 +233,7 @@ static bool put_subject(struct draft *draft)
     return ok;
 }
 
-/* ---- the copy --------------------------------------------------------------
- */
+/* ---- the copy ------------------------------------------------------------ */
 
 static X509 *issuer_of(const struct draft *draft)
 {
@@ -290,8 +287,7 @@ static bool copy_model(struct draft *draft)
            X509_set_pubkey(leaf, draft->key) && put_extensions(draft);
 }
 
-/* ---- edits -----------------------------------------------------------------
- */
+/* ---- edits --------------------------------------------------------------- */
 
 static bool end_yesterday(struct draft *draft)
 {
@@ -339,8 +335,7 @@ static bool flip_last_byte(struct draft *draft)
     return draft->leaf;
 }
 
-/* ---- putting it together ---------------------------------------------------
- */
+/* ---- putting it together ------------------------------------------------- */
 
 static bool is_pair(X509 *cert, EVP_PKEY *key)
 {

@@ -252,8 +252,7 @@ static void a_leaf_for_names_and_addresses_is_accepted(void **state)
     EVP_PKEY_free(key);
 }
 
-/* ---- folders ---------------------------------------------------------------
- */
+/* ---- folders ------------------------------------------------------------- */
 
 static char *path_in(const char *dir, const char *file)
 {

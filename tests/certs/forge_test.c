@@ -57,8 +57,7 @@ static void each_forgery_gives_the_alert_of_the_table(void **state)
     }
 }
 
-/* ---- what a copy shows ----------------------------------------------------
- */
+/* ---- what a copy shows --------------------------------------------------- */
 
 /* An original with everything that a copy must keep: several names, some of
  * them outside the lab, an RSA key, an odd life, extensions in another order.
@@ -282,8 +281,7 @@ static void every_forgery_works_on_an_rsa_original(void **state)
     EVP_PKEY_free(key);
 }
 
-/* ---- single forgeries -----------------------------------------------------
- */
+/* ---- single forgeries ---------------------------------------------------- */
 
 static void an_invented_private_half_signs_for_every_kind_of_key(void **state)
 {
@@ -406,8 +404,7 @@ static void with_the_servers_own_key_c00_is_the_original(void **state)
     forged_close(&forged);
 }
 
-/* ---- refusals -------------------------------------------------------------
- */
+/* ---- refusals ------------------------------------------------------------ */
 
 static void nothing_is_forged_for_a_name_outside(void **state)
 {
@@ -449,8 +446,7 @@ static void a_missing_signer_is_named(void **state)
     }
 }
 
-/* ---- the catalogue --------------------------------------------------------
- */
+/* ---- the catalogue ------------------------------------------------------- */
 
 static void an_unknown_id_has_a_nearest_one(void **state)
 {
