@@ -202,16 +202,17 @@ static void evidence_card(struct out *out, const struct evidence *evidence)
     out_raw(out, "</h4>\n");
     if (!evidence->frame && evidence->missing.len)
         html_element(out, "p", "", evidence->missing);
-    out_raw(out, "<dl>\n");
+    out_raw(out, "<dl class=\"facts\">\n");
     fact_row(out, "Sent by", evidence->interface);
     fact_row(out, "Seen as", evidence->kind);
     fact_row(out, "During", evidence->act);
-    if (evidence->filter.len) {
-        out_raw(out, "<dt>Filter</dt><dd><code class=\"pick\">");
-        out_html(out, evidence->filter);
-        out_raw(out, "</code></dd>\n");
-    }
     out_raw(out, "</dl>\n");
+    if (evidence->filter.len) {
+        out_raw(out, "<p><span class=\"soft\">Filter</span> <code "
+                     "class=\"pick\">");
+        out_html(out, evidence->filter);
+        out_raw(out, "</code></p>\n");
+    }
     evidence_bytes(out, evidence);
     if (evidence->decoded.len && !decoded_is_seen(evidence)) {
         out_raw(out, "<p class=\"soft\">Which says:</p>\n<pre>");
@@ -250,6 +251,26 @@ static void cert_field(struct out *out, const struct comparison *pair,
     out_raw(out, "</td></tr>\n");
 }
 
+/* What the catalogue says about a forgery. */
+static void recipe(struct out *out, struct text id)
+{
+    const struct forgery *forgery = recipe_of(id);
+    if (!id.len)
+        return;
+    out_raw(out, "<dl><dt>Recipe</dt><dd><code>");
+    out_html(out, id);
+    out_raw(out, "</code> ");
+    out_html(out, text_of(forgery ? forgery->title : NULL));
+    out_raw(out, "</dd>\n");
+    if (forgery) {
+        fact_row(out, "How it is made", text_of(forgery->how));
+        fact_row(out, "What stops it", text_of(forgery->check));
+        fact_row(out, "Demanded by", text_of(forgery->rfc));
+        fact_row(out, "It happened", text_of(forgery->history));
+    }
+    out_raw(out, "</dl>\n");
+}
+
 static void certificates(struct report *report, unsigned number,
                          struct out *out)
 {
@@ -262,11 +283,7 @@ static void certificates(struct report *report, unsigned number,
         heading(out, "The certificate that was forged");
     for (unsigned i = 0; i < count; i++) {
         const struct comparison *pair = &pairs[i];
-        if (pair->forgery.len) {
-            out_raw(out, "<p>Recipe <code>");
-            out_html(out, pair->forgery);
-            out_raw(out, "</code>.</p>\n");
-        }
+        recipe(out, pair->forgery);
         html_table_open(out, NULL, pair->has_original ? two : one,
                         pair->has_original ? 4 : 2);
         for (unsigned f = 0; f < pair->count; f++)
@@ -277,6 +294,12 @@ static void certificates(struct report *report, unsigned number,
 
 /* ---- refusals ---------------------------------------------------------- */
 
+/* The catalogue's words where it has some. */
+static struct text offered(const struct refusal *refusal)
+{
+    return refusal->recipe ? text_of(refusal->recipe->title) : refusal->forgery;
+}
+
 static void refusal_card(struct out *out, const struct refusal *refusal)
 {
     out_raw(out, "<article class=\"card\">\n<h4>");
@@ -285,7 +308,7 @@ static void refusal_card(struct out *out, const struct refusal *refusal)
     out_html(out, refusal->act.len ? refusal->act : TEXT("A victim"));
     out_raw(out, " said no</h4>\n<dl>\n");
     fact_row(out, "Asked for", refusal->server_name);
-    fact_row(out, "Was offered", refusal->forgery);
+    fact_row(out, "Was offered", offered(refusal));
     number_row(out, "Offered in frame", refusal->cert_frame);
     if (refusal->alert_code >= 0) {
         out_raw(out, "<dt>Alert</dt><dd>");
@@ -344,11 +367,11 @@ void html_step(struct report *report, unsigned number, struct out *out)
     }
     out_raw(out, "</p>\n");
     guide(out, step);
-    attacks(out, step);
     if (step->predictions_count) {
         heading(out, "Predictions, before it happened");
         html_asked(out, NULL, step->predictions, step->predictions_count);
     }
+    attacks(out, step);
     what_happened(report, number, out);
     all_evidence(out, step);
     certificates(report, number, out);

@@ -80,6 +80,21 @@ static void put_ascii(struct out *out, const char *text, size_t len)
 
 /* ---- one rung ---------------------------------------------------------- */
 
+/* The page's own colour behind a line of text, so that no lifeline runs
+ * through it. */
+static void draw_behind(struct out *out, int x, int y, size_t letters,
+                        const char *anchor)
+{
+    double width = (double)letters * LETTER + 6;
+    double left = strstr(anchor, "mid") ? x - width / 2
+                  : *anchor             ? x - width + 3
+                                        : x - 3;
+    out_format(out,
+               "<rect class=\"behind\" x=\"%d\" y=\"%d\" width=\"%d\" "
+               "height=\"%d\"/>",
+               (int)left, y, (int)width, LINE);
+}
+
 static void draw_words(struct panel *panel, const struct rung *rung, int x,
                        int y, const char *anchor)
 {
@@ -91,6 +106,7 @@ static void draw_words(struct panel *panel, const struct rung *rung, int x,
         const char *line = rest;
         size_t len = ladder_wrap(&rest, letters(panel, rung));
         size_t bold = i == 0 && marked && len > marked ? marked + 1 : 0;
+        draw_behind(panel->out, x, y + (int)i * LINE, len, anchor);
         out_format(panel->out, "<text x=\"%d\" y=\"%d\"%s>", x,
                    y + 11 + (int)i * LINE, anchor);
         if (bold) {

@@ -189,6 +189,19 @@ static void evidence(const struct evidence *it, struct out *out)
     }
 }
 
+static void recipe(struct out *out, struct text id)
+{
+    const struct forgery *forgery = recipe_of(id);
+    item(out, "Recipe", id);
+    if (!forgery)
+        return;
+    item(out, "What it is", text_of(forgery->title));
+    item(out, "How it is made", text_of(forgery->how));
+    item(out, "What stops it", text_of(forgery->check));
+    item(out, "Demanded by", text_of(forgery->rfc));
+    item(out, "It happened", text_of(forgery->history));
+}
+
 static void certificates(struct report *report, unsigned number,
                          struct out *out)
 {
@@ -197,7 +210,7 @@ static void certificates(struct report *report, unsigned number,
     if (count)
         out_raw(out, "### The certificate that was forged\n\n");
     for (unsigned i = 0; i < count; i++) {
-        item(out, "Recipe", pairs[i].forgery);
+        recipe(out, pairs[i].forgery);
         out_raw(out, "\n| Field | The server's | What the victim got | "
                      "Compared |\n|---|---|---|---|\n");
         for (unsigned f = 0; f < pairs[i].count; f++) {
@@ -225,7 +238,8 @@ static void refusals(struct report *report, unsigned number, struct out *out)
         const struct refusal *it = &list[i];
         item(out, "Act", it->act);
         item(out, "Asked for", it->server_name);
-        item(out, "Was offered", it->forgery);
+        item(out, "Was offered",
+             it->recipe ? text_of(it->recipe->title) : it->forgery);
         item_number(out, "Offered in frame", it->cert_frame);
         if (it->alert_code >= 0) {
             out_raw(out, "- Alert: ");
@@ -296,14 +310,14 @@ static void step_write(struct report *report, unsigned number, bool ascii,
         out_md_quote(out, step->guide);
         out_raw(out, "\n");
     }
-    if (step->attacks_count)
-        out_raw(out, "### The attack\n\n");
-    for (unsigned i = 0; i < step->attacks_count; i++)
-        command(report, out, step->attacks[i].at, step->attacks[i].command);
     if (step->predictions_count) {
         out_raw(out, "### Predictions, before it happened\n\n");
         asked(out, step->predictions, step->predictions_count);
     }
+    if (step->attacks_count)
+        out_raw(out, "### The attack\n\n");
+    for (unsigned i = 0; i < step->attacks_count; i++)
+        command(report, out, step->attacks[i].at, step->attacks[i].command);
     ladder(report, number, ascii, out);
     if (step->evidence_count)
         out_raw(out, "### Evidence\n\n");

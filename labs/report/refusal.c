@@ -4,6 +4,8 @@
  * used to choose the paragraph that explains it. */
 #include "labs/report/refusal.h"
 
+#include "certs/forge.h"
+
 #include <string.h>
 
 static const struct row {
@@ -41,6 +43,15 @@ const char *refusal_close_words(struct text how)
         if (text_is(how, words[i][0]))
             return words[i][1];
     return "in a way that is not recorded";
+}
+
+const struct forgery *recipe_of(struct text id)
+{
+    char room[16];
+    if (!id.len || id.len >= sizeof room)
+        return NULL;
+    text_line(id, room, sizeof room - 1);
+    return forgery_find(room);
 }
 
 static bool same(struct text one, struct text two)
@@ -104,7 +115,12 @@ static void gather(struct report *report, struct span span,
     /* close_notify is alert 0, but says goodbye, not no. */
     if (!out->alert_code)
         out->alert_code = -1;
-    out->why = refusal_explain(out->verify_code, out->alert_code, out->how);
+    out->recipe = recipe_of(out->forgery);
+    /* Real clients report no code. A forgery is made to fail one check. */
+    long long code = out->verify_code;
+    if (code <= 0 && out->recipe && out->recipe->verify_code)
+        code = out->recipe->verify_code;
+    out->why = refusal_explain(code, out->alert_code, out->how);
 }
 
 struct refusal *refusals_of(struct report *report, unsigned step,

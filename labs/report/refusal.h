@@ -5,12 +5,14 @@
 #ifndef LABS_REPORT_REFUSAL_H
 #define LABS_REPORT_REFUSAL_H
 
+#include "certs/forge.h"
 #include "labs/report/model.h"
 
 struct refusal {
-    struct text act;         /* whose conversation, if it can be told */
-    struct text server_name; /* what the victim asked for */
-    struct text forgery;     /* id, or empty */
+    struct text act;              /* whose conversation, if it can be told */
+    struct text server_name;      /* what the victim asked for */
+    struct text forgery;          /* id, or empty */
+    const struct forgery *recipe; /* what it is, NULL: not in the catalogue */
     struct text alert, how, version;
     long long alert_code;  /* -1: none came */
     long long verify_code; /* what the victim itself reported, -1: nothing */
@@ -20,6 +22,9 @@ struct refusal {
     long long hello_frame, cert_frame, alert_frame; /* 0: unknown */
     const char *why;                                /* one paragraph */
 };
+
+/* The row of the catalogue with this id, or NULL. */
+const struct forgery *recipe_of(struct text id);
 
 /* All refusals of a step, in order; the list lives in the report's arena. */
 struct refusal *refusals_of(struct report *report, unsigned step,
