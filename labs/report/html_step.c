@@ -6,7 +6,7 @@
 #include "labs/report/guide.h"
 #include "labs/report/html.h"
 #include "labs/report/ladder.h"
-#include "labs/report/refusal.h"
+#include "labs/report/verdict.h"
 #include "labs/report/words.h"
 
 #include <string.h>
@@ -292,52 +292,63 @@ static void certificates(struct report *report, unsigned number,
     }
 }
 
-/* ---- refusals ---------------------------------------------------------- */
+/* ---- verdicts ---------------------------------------------------------- */
 
 /* The catalogue's words where it has some. */
-static struct text offered(const struct refusal *refusal)
+static struct text offered(const struct verdict *verdict)
 {
-    return refusal->recipe ? text_of(refusal->recipe->title) : refusal->forgery;
+    if (verdict->recipe)
+        return text_of(verdict->recipe->title);
+    if (verdict->forgery.len)
+        return verdict->forgery;
+    return verdict->forged ? TEXT("a certificate that the attacker made")
+                           : TEXT("the server's own certificate");
 }
 
-static void refusal_card(struct out *out, const struct refusal *refusal)
+static void verdict_answer(struct out *out, const struct verdict *verdict)
 {
-    out_raw(out, "<article class=\"card\">\n<h4>");
-    frame_badge(out, refusal->alert_frame ? refusal->alert_frame
-                                          : refusal->cert_frame);
-    out_html(out, refusal->act.len ? refusal->act : TEXT("A victim"));
-    out_raw(out, " said no</h4>\n<dl>\n");
-    fact_row(out, "Asked for", refusal->server_name);
-    fact_row(out, "Was offered", offered(refusal));
-    number_row(out, "Offered in frame", refusal->cert_frame);
-    if (refusal->alert_code >= 0) {
+    if (verdict->alert_code >= 0) {
         out_raw(out, "<dt>Alert</dt><dd>");
-        out_html(out, refusal->alert);
-        out_format(out, " (%lld)</dd>\n", refusal->alert_code);
+        out_html(out, verdict->alert);
+        out_format(out, " (%lld)</dd>\n", verdict->alert_code);
     } else {
         out_raw(out, "<dt>Alert</dt><dd>none</dd>\n");
     }
-    out_format(out, "<dt>Closed</dt><dd>%s</dd>\n",
-               refusal_close_words(refusal->how));
+    if (!verdict->accepted)
+        out_format(out, "<dt>Closed</dt><dd>%s</dd>\n",
+                   verdict_close_words(verdict->how));
     out_format(out, "<dt>Data that came</dt><dd>%lld bytes</dd>\n",
-               refusal->app_bytes);
-    if (refusal->verify_code > 0) {
+               verdict->app_bytes);
+    if (verdict->verify_code > 0) {
         out_format(out, "<dt>Its own words</dt><dd>code %lld ",
-                   refusal->verify_code);
-        out_html(out, refusal->verify_name);
+                   verdict->verify_code);
+        out_html(out, verdict->verify_name);
         out_raw(out, "</dd>\n");
     }
-    out_format(out, "</dl>\n<p>%s</p>\n</article>\n", refusal->why);
 }
 
-static void refusals(struct report *report, unsigned number, struct out *out)
+static void verdict_card(struct out *out, const struct verdict *verdict)
+{
+    out_raw(out, "<article class=\"card\">\n<h4>");
+    frame_badge(out, verdict->alert_frame ? verdict->alert_frame
+                                          : verdict->cert_frame);
+    out_html(out, verdict->act.len ? verdict->act : TEXT("A victim"));
+    out_format(out, " said %s</h4>\n<dl>\n", verdict->accepted ? "yes" : "no");
+    fact_row(out, "Asked for", verdict->server_name);
+    fact_row(out, "Was offered", offered(verdict));
+    number_row(out, "Offered in frame", verdict->cert_frame);
+    verdict_answer(out, verdict);
+    out_format(out, "</dl>\n<p>%s</p>\n</article>\n", verdict->why);
+}
+
+static void verdicts(struct report *report, unsigned number, struct out *out)
 {
     unsigned count;
-    struct refusal *list = refusals_of(report, number, &count);
+    struct verdict *list = verdicts_of(report, number, &count);
     if (count)
-        heading(out, "Why the answer was no");
+        heading(out, "Yes or no, and why");
     for (unsigned i = 0; i < count; i++)
-        refusal_card(out, &list[i]);
+        verdict_card(out, &list[i]);
 }
 
 /* ---- all of it --------------------------------------------------------- */
@@ -375,7 +386,7 @@ void html_step(struct report *report, unsigned number, struct out *out)
     what_happened(report, number, out);
     all_evidence(out, step);
     certificates(report, number, out);
-    refusals(report, number, out);
+    verdicts(report, number, out);
     expectations(out, step);
     acts(out, step);
     out_raw(out, "</section>\n");

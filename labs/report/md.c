@@ -6,7 +6,7 @@
 
 #include "labs/report/compare.h"
 #include "labs/report/ladder.h"
-#include "labs/report/refusal.h"
+#include "labs/report/verdict.h"
 #include "labs/report/words.h"
 
 #include <string.h>
@@ -228,31 +228,37 @@ static void certificates(struct report *report, unsigned number,
     }
 }
 
-static void refusals(struct report *report, unsigned number, struct out *out)
+static void verdict(const struct verdict *it, struct out *out)
+{
+    out_raw(out, "**");
+    out_md(out, it->act.len ? it->act : TEXT("A victim"));
+    out_format(out, "** said %s.\n\n", it->accepted ? "yes" : "no");
+    item(out, "Asked for", it->server_name);
+    item(out, "Was offered",
+         it->recipe ? text_of(it->recipe->title) : it->forgery);
+    item_number(out, "Offered in frame", it->cert_frame);
+    if (it->alert_code >= 0) {
+        out_raw(out, "- Alert: ");
+        out_md(out, it->alert);
+        out_format(out, " (%lld)\n", it->alert_code);
+    } else {
+        out_raw(out, "- Alert: none\n");
+    }
+    item_number(out, "Alert in frame", it->alert_frame);
+    if (!it->accepted)
+        out_format(out, "- Closed: %s\n", verdict_close_words(it->how));
+    out_format(out, "- Data that came: %lld bytes\n\n%s\n\n", it->app_bytes,
+               it->why);
+}
+
+static void verdicts(struct report *report, unsigned number, struct out *out)
 {
     unsigned count;
-    struct refusal *list = refusals_of(report, number, &count);
+    struct verdict *list = verdicts_of(report, number, &count);
     if (count)
-        out_raw(out, "### Why the answer was no\n\n");
-    for (unsigned i = 0; i < count; i++) {
-        const struct refusal *it = &list[i];
-        item(out, "Act", it->act);
-        item(out, "Asked for", it->server_name);
-        item(out, "Was offered",
-             it->recipe ? text_of(it->recipe->title) : it->forgery);
-        item_number(out, "Offered in frame", it->cert_frame);
-        if (it->alert_code >= 0) {
-            out_raw(out, "- Alert: ");
-            out_md(out, it->alert);
-            out_format(out, " (%lld)\n", it->alert_code);
-        } else {
-            out_raw(out, "- Alert: none\n");
-        }
-        item_number(out, "Alert in frame", it->alert_frame);
-        out_format(out, "- Closed: %s\n", refusal_close_words(it->how));
-        out_format(out, "- Data that came: %lld bytes\n\n%s\n\n", it->app_bytes,
-                   it->why);
-    }
+        out_raw(out, "### Yes or no, and why\n\n");
+    for (unsigned i = 0; i < count; i++)
+        verdict(&list[i], out);
 }
 
 static void expectations(const struct step *step, struct out *out)
@@ -324,7 +330,7 @@ static void step_write(struct report *report, unsigned number, bool ascii,
     for (unsigned i = 0; i < step->evidence_count; i++)
         evidence(&step->evidence[i], out);
     certificates(report, number, out);
-    refusals(report, number, out);
+    verdicts(report, number, out);
     expectations(step, out);
     acts(report, step, out);
 }

@@ -7,7 +7,7 @@
 #include "labs/report/html.h"
 #include "labs/report/ladder.h"
 #include "labs/report/md.h"
-#include "labs/report/refusal.h"
+#include "labs/report/verdict.h"
 #include "labs/report/text.h"
 
 #include <fcntl.h>
@@ -703,7 +703,7 @@ static void a_refusal_is_explained_by_its_narrowest_row(void **state)
         {12345, 200, "unheard of", "said about the reason"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_non_null(strstr(refusal_explain(cases[i].code, cases[i].alert,
+        assert_non_null(strstr(verdict_explain(cases[i].code, cases[i].alert,
                                                text_of(cases[i].how)),
                                cases[i].words));
 }

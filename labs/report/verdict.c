@@ -2,7 +2,7 @@
  *
  * The verdict is the server side's. What the victim said about itself is only
  * used to choose the paragraph that explains it. */
-#include "labs/report/refusal.h"
+#include "labs/report/verdict.h"
 
 #include "certs/forge.h"
 
@@ -17,7 +17,7 @@ static const struct row {
 #undef REFUSAL
 };
 
-const char *refusal_explain(long long verify_code, long long alert_code,
+const char *verdict_explain(long long verify_code, long long alert_code,
                             struct text how)
 {
     enum { COUNT = sizeof rows / sizeof *rows };
@@ -31,7 +31,7 @@ const char *refusal_explain(long long verify_code, long long alert_code,
     return rows[COUNT - 1].paragraph;
 }
 
-const char *refusal_close_words(struct text how)
+const char *verdict_close_words(struct text how)
 {
     static const char *const words[][2] = {
         {"alert", "with an alert"},
@@ -68,20 +68,21 @@ static bool same_connection(const struct fact *one, const struct fact *two)
 }
 
 static void take(struct report *report, const struct fact *fact,
-                 struct refusal *refusal)
+                 struct verdict *out)
 {
     if (fact_is(fact, "tls.hello")) {
-        refusal->server_name = fact_bytes(report, fact, "sni");
-        refusal->hello_frame = fact->frame;
+        out->server_name = fact_bytes(report, fact, "sni");
+        out->hello_frame = fact->frame;
     } else if (fact_is(fact, "tls.cert")) {
-        refusal->cert_frame = fact->frame;
+        out->cert_frame = fact->frame;
+        out->forged |= text_is(fact_bytes(report, fact, "role"), "forged");
     } else if (fact_is(fact, "tls.done")) {
-        refusal->version = fact_bytes(report, fact, "version");
+        out->version = fact_bytes(report, fact, "version");
     } else if (fact_is(fact, "tls.alert") && !text_is(fact->dir, "down")) {
-        refusal->alert_frame = fact->frame;
+        out->alert_frame = fact->frame;
     } else if (fact_is(fact, "client.result")) {
-        refusal->verify_code = fact_number(fact, "verify_code", -1);
-        refusal->verify_name = fact_bytes(report, fact, "verify_name");
+        out->verify_code = fact_number(fact, "verify_code", -1);
+        out->verify_name = fact_bytes(report, fact, "verify_name");
     }
 }
 
@@ -95,50 +96,71 @@ static struct text act_at(const struct step *step, long long t)
     return name;
 }
 
-static void gather(struct report *report, struct span span,
-                   const struct fact *verdict, struct refusal *out)
+/* Why a victim said yes to what the attacker made. */
+static const char *explain_yes(const struct verdict *verdict)
 {
-    *out = (struct refusal){
-        .forgery = fact_bytes(report, verdict, "forgery"),
-        .alert = fact_bytes(report, verdict, "alert"),
-        .how = fact_bytes(report, verdict, "how"),
-        .alert_code = fact_number(verdict, "alert_code", -1),
+    if (verdict->recipe && verdict->recipe->verify_code)
+        return "This victim took a certificate that fails a check, because it "
+               "does not make that check. It believes to be talking to the "
+               "server, and what it sends can be read where the certificate "
+               "was made.";
+    return "Every check was made and every check passed: the issuer is in the "
+           "victim's trust file. Whoever can put a CA there can be any server "
+           "for this victim, and no alert will ever say so.";
+}
+
+static void explain(struct verdict *out)
+{
+    /* Real clients report no code. A forgery is made to fail one check. */
+    long long code = out->verify_code;
+    if (code <= 0 && out->recipe && out->recipe->verify_code)
+        code = out->recipe->verify_code;
+    out->why = out->accepted ? explain_yes(out)
+                             : verdict_explain(code, out->alert_code, out->how);
+}
+
+static void gather(struct report *report, struct span span,
+                   const struct fact *said, struct verdict *out)
+{
+    *out = (struct verdict){
+        .accepted = text_is(fact_bytes(report, said, "verdict"), "accepted"),
+        .forgery = fact_bytes(report, said, "forgery"),
+        .alert = fact_bytes(report, said, "alert"),
+        .how = fact_bytes(report, said, "how"),
+        .alert_code = fact_number(said, "alert_code", -1),
         .verify_code = -1,
-        .app_bytes = fact_number(verdict, "app_bytes", 0),
-        .finished = json_is_true(json_object_get(verdict->data, "finished")),
+        .app_bytes = fact_number(said, "app_bytes", 0),
     };
     for (size_t i = 0; i < span.count; i++) {
         const struct fact *fact = &report->facts[span.first + i];
-        if (same_connection(verdict, fact))
+        if (same_connection(said, fact) &&
+            (!fact->leg.len || same(said->leg, fact->leg)))
             take(report, fact, out);
     }
     /* close_notify is alert 0, but says goodbye, not no. */
     if (!out->alert_code)
         out->alert_code = -1;
     out->recipe = recipe_of(out->forgery);
-    /* Real clients report no code. A forgery is made to fail one check. */
-    long long code = out->verify_code;
-    if (code <= 0 && out->recipe && out->recipe->verify_code)
-        code = out->recipe->verify_code;
-    out->why = refusal_explain(code, out->alert_code, out->how);
+    explain(out);
 }
 
-struct refusal *refusals_of(struct report *report, unsigned step,
+struct verdict *verdicts_of(struct report *report, unsigned step,
                             unsigned *out_count)
 {
     enum { MOST = 50 };
     struct span span = step_facts(report, step);
-    struct refusal *list =
-        arena_alloc(&report->arena, MOST * sizeof(struct refusal));
+    struct verdict *list =
+        arena_alloc(&report->arena, MOST * sizeof(struct verdict));
     *out_count = 0;
     for (size_t i = 0; list && i < span.count && *out_count < MOST; i++) {
         const struct fact *fact = &report->facts[span.first + i];
-        if (!fact_is(fact, "tls.verdict") ||
-            !text_is(fact_bytes(report, fact, "verdict"), "refused"))
+        if (!fact_is(fact, "tls.verdict"))
             continue;
-        struct refusal *refusal = &list[(*out_count)++];
-        gather(report, span, fact, refusal);
-        refusal->act = act_at(&report->steps[step], fact->t);
+        struct verdict *verdict = &list[*out_count];
+        gather(report, span, fact, verdict);
+        verdict->act = act_at(&report->steps[step], fact->t);
+        /* That an honest certificate was accepted needs no explanation. */
+        *out_count += !verdict->accepted || verdict->forged;
     }
     return list;
 }
