@@ -7,6 +7,7 @@
 #include "labs/cli/term.h"
 #include "labs/report/folder.h"
 #include "labs/report/md.h"
+#include "labs/report/mend.h"
 #include "labs/report/text.h"
 
 #include <stdlib.h>
@@ -56,6 +57,7 @@ static int make(const char *path, const struct choice *choice, struct err *err)
     struct report report;
     int rc = report_load(dir, &report, err);
     if (!rc) {
+        mend_capture(path, dir, &report);
         rc = report_save(dir, &report, err);
         if (!rc && choice->json)
             print_json(&report, path);

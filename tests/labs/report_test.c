@@ -7,8 +7,8 @@
 #include "labs/report/html.h"
 #include "labs/report/ladder.h"
 #include "labs/report/md.h"
-#include "labs/report/verdict.h"
 #include "labs/report/text.h"
+#include "labs/report/verdict.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
