@@ -283,6 +283,7 @@ static int take_head(struct exchange *exchange, struct half *half, size_t used)
     half->head_len = (uint32_t)used;
     half->parsed = used;
     half->keep_alive = head->keep_alive;
+    half->collected = false;
     http1_body_init(&half->body, head, options_of(exchange)->lenient);
     note_head(&half->note, half->from, head, front(half));
     forget_message(half);
@@ -401,7 +402,7 @@ static enum step stop_collecting(struct half *half, bool has_body)
 {
     if (!has_body)
         buf_free(&half->message.body);
-    half->message.has_body = has_body;
+    half->message.has_body = half->collected = has_body;
     half->state = HALF_ASK;
     return STEP_ON;
 }
@@ -468,18 +469,36 @@ static enum hook_act question(const struct hook *hook, struct relay *relay,
                : HOOK_PASS;
 }
 
+/* What the hooks made of it. -1: it cannot be sent. */
+static int write_changed(struct half *half, struct buf *out)
+{
+    bool naive = half->ask->wants & HOOK_WANTS_NAIVE_LENGTH;
+    /* A body that is still on its way cannot be replaced. */
+    if (!half->collected && !body_done(half))
+        half->message.has_body = false;
+    if (message_write(&half->message, naive, out))
+        return -1;
+    /* Without a body the head alone was open to change. */
+    if (half->message.has_body)
+        return 0;
+    return buf_append(out, front(half) + half->head_len,
+                      half->parsed - half->head_len);
+}
+
 static enum step send_changed(struct half *half)
 {
     struct buf out = {0};
-    bool naive = half->ask->wants & HOOK_WANTS_NAIVE_LENGTH;
-    int bad = message_write(&half->message, naive, &out);
-    /* Without a body the head alone was open to change. */
-    if (!bad && !half->message.has_body)
-        bad = buf_append(&out, front(half) + half->head_len,
-                         half->parsed - half->head_len);
-    note_changed(&half->note, &half->message);
+    int bad = write_changed(half, &out);
     half->note.sent_at = end_output_at(half->to);
-    bad = bad || end_send(half->to, buf_head(&out), buf_len(&out));
+    if (bad) {
+        /* A name or value that would break the message: as it came, then. */
+        fprintf(stderr, "mitmlab: what a hook made of a message is no HTTP; "
+                        "it goes on unchanged\n");
+        buf_free(&out);
+        return STEP_ON;
+    }
+    note_changed(&half->note, &half->message);
+    bad = end_send(half->to, buf_head(&out), buf_len(&out));
     half->note.sent_end = end_output_at(half->to);
     buf_free(&out);
     if (bad)

@@ -36,8 +36,9 @@ struct half {
     uint32_t head_len;
     size_t parsed; /* bytes at the front of the input that are understood */
     bool keep_alive;
-    bool hungry; /* waits for bytes, and may have them */
-    bool built;  /* `message` holds something */
+    bool hungry;    /* waits for bytes, and may have them */
+    bool built;     /* `message` holds something */
+    bool collected; /* and all of the body, which is in the input still */
     struct message message;
     struct note note;
 };

@@ -8,6 +8,7 @@
 #include "proxy/http1.h"
 #include "proxy/intercept.h"
 #include "proxy/proxy.h"
+#include "proxy/script.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,7 @@
 /* As given on the command line. */
 struct wishes {
     struct option_list listen, attacks, lenient;
-    const char *upstream, *ca, *issuer, *upstream_ca, *hosts, *keylog;
+    const char *upstream, *ca, *issuer, *upstream_ca, *hosts, *keylog, *script;
     bool insecure, json, trace, transparent;
     long long workers, idle, body;
 };
@@ -33,6 +34,7 @@ struct setup {
     struct attack_run *runs[PROXY_HOOKS_MOST];
     unsigned runs_count;
     struct hook *hooks[PROXY_HOOKS_MOST];
+    struct script *script;
     X509 *anchor;
     bool intercepts;
 };
@@ -206,6 +208,19 @@ static int take_lenient(const struct wishes *wishes, struct setup *setup,
     return 0;
 }
 
+/* After the attacks, so that it sees what they made of a message. */
+static int take_script(const struct wishes *wishes, struct setup *setup,
+                       struct err *err)
+{
+    if (!wishes->script)
+        return 0;
+    if (script_load(wishes->script, setup->options.body_most, &setup->script,
+                    err))
+        return -1;
+    setup->hooks[setup->options.hooks_count++] = script_hook(setup->script);
+    return 0;
+}
+
 static int take_attacks(const struct wishes *wishes, struct setup *setup,
                         struct err *err)
 {
@@ -224,7 +239,7 @@ static int take_attacks(const struct wishes *wishes, struct setup *setup,
         setup->hooks[setup->options.hooks_count++] = &(*run)->hook;
     }
     setup->options.hooks = setup->hooks;
-    return 0;
+    return take_script(wishes, setup, err);
 }
 
 static int take_numbers(const struct wishes *wishes, struct setup *setup,
@@ -280,6 +295,7 @@ static void take_down(struct setup *setup)
     if (setup->intercepts)
         intercept_stop(setup->options.listen, setup->options.listen_count);
     X509_free(setup->anchor);
+    script_free(setup->script);
     for (unsigned i = 0; i < setup->runs_count; i++)
         attack_stop(setup->runs[i]);
     X509_STORE_free(setup->options.upstream_trust);
@@ -341,6 +357,8 @@ int cmd_proxy(int argc, char **argv)
          "The lab's table of names, in the format of hosts(5)", &wishes.hosts},
         {"attack", 'a', OPTION_LIST, "NAME,key=value",
          "Switch an attack on; may be given again", &wishes.attacks},
+        {"script", 's', OPTION_TEXT, "FILE.lua",
+         "Let a Lua script edit requests and responses", &wishes.script},
         {"lenient", 0, OPTION_LIST, "NAME",
          "Tolerate one kind of malformed HTTP; may be given again",
          &wishes.lenient},

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A hook written in Lua 5.4: a text file that defines on_request(flow) and
+ * on_response(flow), or one of them. In a flow,
+ *
+ *   flow.method flow.target flow.host   of the request, in responses too
+ *   flow.status flow.reason             of the response
+ *   flow.headers["Name"]                first value or nil; assign to set,
+ *                                       nil to remove; pairs() keeps the order
+ *   flow.body                           decoded; "" if there is none
+ *   flow.tls flow.server_name flow.victim
+ *
+ * can be read, and all above the last line assigned, but for flow.host. The
+ * script has string, table, math and utf8, and no door out; it may use so much
+ * memory and so many instructions a call and no more. A mistake in it is an
+ * event (script.error) and a line on stderr, and what it was shown goes on
+ * unchanged.
+ *
+ * Each thread has a Lua state of its own, so globals are not shared among
+ * workers. A pattern that takes for ever cannot be stopped from inside: the
+ * heartbeat stops, and whoever watches it ends the proxy. */
+#ifndef PROXY_SCRIPT_H
+#define PROXY_SCRIPT_H
+
+#include "certs/err.h"
+#include "proxy/hook.h"
+
+struct script;
+
+/* Read and check the file. `body_most` as in the proxy's options. -1 with
+ * EXIT_LAB_INVALID when it is no good. */
+int script_load(const char *path, size_t body_most, struct script **out,
+                struct err *err);
+
+/* Borrowed; lives as long as the script. */
+struct hook *script_hook(struct script *script);
+
+/* After the proxy has stopped. */
+void script_free(struct script *script);
+
+#endif
