@@ -143,15 +143,15 @@ static int check_connect(struct parse *parse)
     return 0;
 }
 
-/* scheme "://" authority path (RFC 9112 3.2.2) */
+/* scheme "://" authority path (RFC 9112 3.2.2). The schemes that a proxy is
+ * asked for are letters. */
 static int check_url(struct parse *parse)
 {
     struct http1_head *out = parse->out;
     const char *bytes = parse->bytes;
     uint32_t at = out->target.at, end = at + out->target.len;
-    while (at < end &&
-           (char_is(bytes[at], CHAR_HEX) ||
-            (char_lower(bytes[at]) >= 'a' && char_lower(bytes[at]) <= 'z')))
+    while (at < end && char_lower(bytes[at]) >= 'a' &&
+           char_lower(bytes[at]) <= 'z')
         at++;
     if (at == out->target.at || end - at < 3 || memcmp(bytes + at, "://", 3))
         return refuse(parse, HTTP1_FAULT_TARGET_FORM, out->target.at);
@@ -552,13 +552,32 @@ static int frame_request(struct parse *parse, const struct framing *framing)
     return 0;
 }
 
+/* What an interim response or a 204 must not say about a body. A length of 0
+ * is as wrong, but common, and nobody misreads it. */
+static int check_bodyless(struct parse *parse, const struct framing *framing)
+{
+    struct http1_head *out = parse->out;
+    if (out->status >= 200 && out->status != 204)
+        return 0;
+    if (framing->codings)
+        return refuse(parse, HTTP1_FAULT_CODING_FORBIDDEN, framing->coding);
+    if (out->length)
+        return refuse(parse, HTTP1_FAULT_LENGTH_FORBIDDEN,
+                      framing->length->value.at);
+    if (out->status == 101 && !(framing->upgrade && framing->upgrade_token))
+        return refuse(parse, HTTP1_FAULT_UPGRADE_MISSING, out->reason.at - 4);
+    return 0;
+}
+
 /* RFC 9112 6.3, rules 1 to 8 in their order. */
-static void frame_response(struct parse *parse, const struct framing *framing,
-                           const char *method)
+static int frame_response(struct parse *parse, const struct framing *framing,
+                          const char *method)
 {
     struct http1_head *out = parse->out;
     bool to_connect = method && !strcmp(method, "CONNECT");
     bool to_head = method && !strcmp(method, "HEAD");
+    if (check_bodyless(parse, framing) < 0)
+        return -1;
     out->framing = framing_of_fields(framing);
     if (out->status == 101 || (to_connect && out->status / 100 == 2))
         out->framing = HTTP1_TUNNEL;
@@ -567,6 +586,7 @@ static void frame_response(struct parse *parse, const struct framing *framing,
         out->framing = HTTP1_NONE;
     else if (out->framing == HTTP1_NONE)
         out->framing = HTTP1_TO_CLOSE;
+    return 0;
 }
 
 static int decide(struct parse *parse, const char *request_method)
@@ -575,9 +595,10 @@ static int decide(struct parse *parse, const char *request_method)
     struct framing framing = {0};
     if (note_fields(parse, &framing) < 0 || check_framing(parse, &framing) < 0)
         return -1;
-    if (parse->kind == HTTP1_RESPONSE)
-        frame_response(parse, &framing, request_method);
-    else if (frame_request(parse, &framing) < 0)
+    int rc = parse->kind == HTTP1_RESPONSE
+                 ? frame_response(parse, &framing, request_method)
+                 : frame_request(parse, &framing);
+    if (rc < 0)
         return -1;
     if (out->framing != HTTP1_LENGTH)
         out->length = 0;

@@ -7,6 +7,7 @@
  *   fuzz_NAME FILE...                 these inputs only
  *   fuzz_NAME --write DIR             write the seeds as files, for libFuzzer
  */
+#include "tests/fuzz/chance.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <signal.h>
@@ -17,108 +18,10 @@
 
 enum { SEEDS_MOST = 128 };
 
-struct input {
-    uint8_t *bytes;
-    size_t len;
-};
-
 static struct input seeds[SEEDS_MOST];
 static size_t seeds_count;
+static uint64_t chance_seed = 1;
 static struct input current; /* what is being tried, for the last words */
-
-/* ---- chance -------------------------------------------------------------------- */
-
-static uint64_t chance_state = 1;
-
-/* xorshift64* (Vigna); `below` must not be 0. */
-static size_t chance(size_t below)
-{
-    chance_state ^= chance_state >> 12;
-    chance_state ^= chance_state << 25;
-    chance_state ^= chance_state >> 27;
-    return (size_t)((chance_state * 0x2545f4914f6cdd1du >> 33) % below);
-}
-
-/* ---- changing an input ------------------------------------------------------------ */
-
-static void cut(struct input *input, size_t at, size_t len)
-{
-    memmove(input->bytes + at, input->bytes + at + len, input->len - at - len);
-    input->len -= len;
-}
-
-static void insert(struct input *input, size_t at, const void *bytes,
-                   size_t len)
-{
-    if (len > FUZZ_MOST - input->len)
-        return;
-    memmove(input->bytes + at + len, input->bytes + at, input->len - at);
-    memcpy(input->bytes + at, bytes, len);
-    input->len += len;
-}
-
-static void change_byte(struct input *input)
-{
-    if (input->len)
-        input->bytes[chance(input->len)] = (uint8_t)chance(256);
-}
-
-static void change_bit(struct input *input)
-{
-    if (input->len)
-        input->bytes[chance(input->len)] ^= (uint8_t)(1u << chance(8));
-}
-
-static void insert_byte(struct input *input)
-{
-    uint8_t byte = (uint8_t)chance(256);
-    insert(input, chance(input->len + 1), &byte, 1);
-}
-
-static void insert_word(struct input *input)
-{
-    size_t count = 0;
-    while (fuzz_words[count])
-        count++;
-    const char *word = fuzz_words[chance(count)];
-    insert(input, chance(input->len + 1), word, strlen(word));
-}
-
-static void cut_some(struct input *input)
-{
-    size_t at = chance(input->len + 1);
-    size_t most = input->len - at < 16 ? input->len - at : 16;
-    cut(input, at, chance(most + 1));
-}
-
-static void repeat_some(struct input *input)
-{
-    uint8_t piece[64];
-    size_t at = chance(input->len + 1);
-    size_t most =
-        input->len - at < sizeof piece ? input->len - at : sizeof piece;
-    size_t len = chance(most + 1);
-    memcpy(piece, input->bytes + at, len);
-    insert(input, chance(input->len + 1), piece, len);
-}
-
-static void take_from_another(struct input *input)
-{
-    const struct input *other = &seeds[chance(seeds_count)];
-    size_t at = chance(other->len + 1);
-    insert(input, chance(input->len + 1), other->bytes + at,
-           chance(other->len - at + 1));
-}
-
-static void cut_the_end(struct input *input)
-{
-    input->len = chance(input->len + 1);
-}
-
-static void (*const changes[])(struct input *input) = {
-    change_byte, change_bit,  insert_byte,       insert_word, insert_word,
-    cut_some,    repeat_some, take_from_another, cut_the_end,
-};
 
 /* ---- running -------------------------------------------------------------------------- */
 
@@ -150,18 +53,15 @@ static void try_input(const struct input *input)
 
 static void run(size_t runs)
 {
-    uint8_t *bytes = malloc(FUZZ_MOST);
+    static uint8_t bytes[FUZZ_MOST];
+    const struct chance_from from = {seeds, seeds_count, fuzz_words};
     for (size_t i = 0; i < seeds_count; i++)
         try_input(&seeds[i]);
-    for (size_t i = 0; bytes && i < runs; i++) {
-        const struct input *seed = &seeds[chance(seeds_count)];
-        struct input input = {bytes, seed->len};
-        memcpy(bytes, seed->bytes, seed->len);
-        for (size_t steps = 1 + chance(6); steps; steps--)
-            changes[chance(sizeof changes / sizeof *changes)](&input);
+    for (size_t i = 0; i < runs; i++) {
+        struct input input = {bytes, 0, sizeof bytes};
+        chance_input(&chance_seed, &from, &input);
         try_input(&input);
     }
-    free(bytes);
     printf("%zu seeds, %zu changed inputs\n", seeds_count, runs);
 }
 
@@ -195,7 +95,7 @@ static int write_seeds(const char *folder)
 
 static int replay(const char *path)
 {
-    struct input input = {malloc(FUZZ_MOST), 0};
+    struct input input = {malloc(FUZZ_MOST), 0, FUZZ_MOST};
     FILE *file = fopen(path, "rb");
     if (!file || !input.bytes) {
         perror(path);
@@ -222,7 +122,7 @@ int main(int argc, char **argv)
         if (!strcmp(argv[i], "--runs"))
             runs = strtoul(argv[++i] ? value : "", NULL, 10);
         else if (!strcmp(argv[i], "--seed"))
-            chance_state = strtoull(argv[++i] ? value : "", NULL, 10) | 1;
+            chance_seed = strtoull(argv[++i] ? value : "", NULL, 10) | 1;
         else
             rc |= replay(argv[i]), files++;
     }

@@ -44,6 +44,16 @@ static const struct {
      "RFC 9110 9.1: method = token; unknown ones are for the server (501)"},
     {"connection.md", "HTTP 100 first, then 400", "version-syntax",
      "RFC 9112 2.2: only a server ignores an empty line before a message"},
+    {"connection.md",
+     "HTTP 101 response with Upgrade and Content-Length header",
+     "length-forbidden",
+     "RFC 9110 8.6: a server MUST NOT send a Content-Length header field in "
+     "any response with a status code of 1xx"},
+    {"connection.md",
+     "HTTP 101 response with Upgrade and Transfer-Encoding header",
+     "coding-forbidden",
+     "RFC 9112 6.1: a server MUST NOT send a Transfer-Encoding header field in "
+     "any response with a status code of 1xx"},
     {"pipelining.md", "Should parse multiple events", "version-syntax",
      "RFC 9112 2.2: only a server ignores an empty line before a message"},
     {"sample.md", "Response starting with CRLF", "version-syntax",

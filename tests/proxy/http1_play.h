@@ -25,6 +25,7 @@ struct play {
     struct buf pending; /* what no message has used yet */
     struct buf said;    /* the text */
     struct buf data;    /* of the body that is being read */
+    struct buf bodies;  /* the data of all bodies, one behind the other */
     uint64_t taken;     /* bytes used so far */
     uint64_t start;     /* where the head or body begins that is being read */
     unsigned messages;  /* complete ones */
@@ -43,6 +44,7 @@ static inline void play_free(struct play *play)
     buf_free(&play->pending);
     buf_free(&play->said);
     buf_free(&play->data);
+    buf_free(&play->bodies);
 }
 
 static inline void play_span(struct play *play, const char *bytes,
@@ -115,6 +117,7 @@ static inline size_t play_body(struct play *play, const char *bytes, size_t len)
     assert((size_t)used <= len && (used || !len || play->body.done));
     assert(data.at <= (size_t)used && data.len <= (size_t)used - data.at);
     buf_append(&play->data, bytes + data.at, data.len);
+    buf_append(&play->bodies, bytes + data.at, data.len);
     play->taken += (size_t)used;
     if (play->body.done)
         play_message_end(play);

@@ -339,12 +339,23 @@ static const struct smuggling smuggling[] = {
              "bare-lf"),
     RESPONSE("empty line before a response", "\r\nHTTP/1.1 200 OK\r\n\r\n",
              "version-syntax"),
-    ROW(HTTP1_RESPONSE, "204 with a length",
-        "HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n"
-        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-        NULL, 2),
-    ROW(HTTP1_RESPONSE, "100 with a length",
-        "HTTP/1.1 100 Go\r\nContent-Length: 5\r\n\r\n"
+    RESPONSE("204 with a length",
+             "HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n"
+             "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+             "length-forbidden"),
+    RESPONSE("100 with a length",
+             "HTTP/1.1 100 Go\r\nContent-Length: 5\r\n\r\n"
+             "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+             "length-forbidden"),
+    RESPONSE("103 in chunks",
+             "HTTP/1.1 103 Hints\r\nTransfer-Encoding: chunked\r\n\r\n"
+             "0\r\n\r\n",
+             "coding-forbidden"),
+    RESPONSE("101 without Upgrade",
+             "HTTP/1.1 101 Go\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+             "upgrade-missing"),
+    ROW(HTTP1_RESPONSE, "304 with a length has no body",
+        "HTTP/1.1 304 No\r\nContent-Length: 5\r\n\r\n"
         "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
         NULL, 2),
 };
