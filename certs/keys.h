@@ -18,7 +18,8 @@ EVP_PKEY *keys_make_like(const EVP_PKEY *like, struct err *err);
 
 /* A pair whose public half is that of `shown` and whose private half is not:
  * what a thief of a certificate holds. It signs, and nothing it signs
- * verifies. */
+ * verifies. Made for memory: of the file formats, only that of elliptic curves
+ * can hold such a contradiction. */
 EVP_PKEY *keys_pretend(const EVP_PKEY *shown, struct err *err);
 
 /* Refuses a file that group or others may read, as ssh does. */

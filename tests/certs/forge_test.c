@@ -62,10 +62,14 @@ static void each_forgery_gives_the_alert_of_the_table(void **state)
 /* An original with everything that a copy must keep: several names, some of
  * them outside the lab, an RSA key, an odd life, extensions in another order.
  */
-static X509 *make_rich_original(struct bench *bench, EVP_PKEY **out_key)
+static struct {
+    X509 *original;
+    EVP_PKEY *key;   /* its own */
+    EVP_PKEY *spare; /* of the same kind, for forgeries: RSA is slow to make */
+} rich;
+
+static X509 *make_rich_original(struct bench *bench, EVP_PKEY *key)
 {
-    struct err err = ERR_INIT;
-    EVP_PKEY *key = *out_key = keys_make(KEY_RSA2048, &err);
     X509 *cert = X509_new();
     X509_NAME *subject = X509_get_subject_name(cert);
     assert_true(X509_set_version(cert, X509_VERSION_3));
@@ -95,13 +99,34 @@ static X509 *make_rich_original(struct bench *bench, EVP_PKEY **out_key)
     return cert;
 }
 
-static struct forged forge_rich(struct bench *bench, X509 *original,
-                                const char *id, const char *name)
+static int setup(void **state)
+{
+    struct err err = ERR_INIT;
+    if (bench_setup(state))
+        return -1;
+    rich.key = keys_make(KEY_RSA2048, &err);
+    rich.spare = keys_make(KEY_RSA2048, &err);
+    rich.original = make_rich_original(*state, rich.key);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    X509_free(rich.original);
+    EVP_PKEY_free(rich.key);
+    EVP_PKEY_free(rich.spare);
+    return bench_teardown(state);
+}
+
+static struct forged forge_for(struct bench *bench, X509 *original,
+                               const char *id, const char *name)
 {
     struct err err = ERR_INIT;
     struct forged forged;
     struct forge_plan plan = {.forgery = id ? forgery_find(id) : NULL,
-                              .server_name = name};
+                              .server_name = name,
+                              .key = original == rich.original ? rich.spare
+                                                               : NULL};
     if (forge_leaf(&bench->signers, original, &plan, &forged, &err))
         fail_msg("%s: %s", id, err.text);
     return forged;
@@ -131,35 +156,44 @@ static bool has_name(X509 *cert, const char *text)
 
 static void forge_keeps_what_the_original_shows(void **state)
 {
-    EVP_PKEY *key;
-    X509 *rich = make_rich_original(*state, &key);
-    struct forged copy = forge_rich(*state, rich, NULL, "shop.lab.test");
-    X509 *leaf = copy.leaf;
+    struct forged copy =
+        forge_for(*state, rich.original, NULL, "shop.lab.test");
+    X509 *leaf = copy.leaf, *shown = rich.original;
+    assert_int_equal(ASN1_TIME_compare(X509_get0_notBefore(leaf),
+                                       X509_get0_notBefore(shown)),
+                     0);
     assert_int_equal(
-        ASN1_TIME_compare(X509_get0_notBefore(leaf), X509_get0_notBefore(rich)),
+        ASN1_TIME_compare(X509_get0_notAfter(leaf), X509_get0_notAfter(shown)),
         0);
-    assert_int_equal(
-        ASN1_TIME_compare(X509_get0_notAfter(leaf), X509_get0_notAfter(rich)),
-        0);
-    assert_true(EVP_PKEY_is_a(copy.key, "RSA"));
-    assert_int_equal(EVP_PKEY_get_bits(copy.key), 2048);
-    assert_true(same_extension(leaf, rich, NID_key_usage));
-    assert_true(same_extension(leaf, rich, NID_ext_key_usage));
-    assert_true(same_extension(leaf, rich, NID_basic_constraints));
+    assert_true(same_extension(leaf, shown, NID_key_usage));
+    assert_true(same_extension(leaf, shown, NID_ext_key_usage));
+    assert_true(same_extension(leaf, shown, NID_basic_constraints));
     forged_close(&copy);
-    X509_free(rich);
-    EVP_PKEY_free(key);
+}
+
+static void forge_makes_a_key_of_the_originals_kind(void **state)
+{
+    struct bench *bench = *state;
+    struct err err = ERR_INIT;
+    struct forged forged;
+    struct forge_plan plan = {.server_name = "shop.lab.test"};
+    assert_int_equal(
+        forge_leaf(&bench->signers, rich.original, &plan, &forged, &err), 0);
+    assert_true(EVP_PKEY_is_a(forged.key, "RSA"));
+    assert_int_equal(EVP_PKEY_get_bits(forged.key), 2048);
+    assert_int_not_equal(EVP_PKEY_eq(forged.key, rich.key), 1);
+    forged_close(&forged);
 }
 
 static void forge_keeps_the_order_of_extensions(void **state)
 {
-    EVP_PKEY *key;
-    X509 *rich = make_rich_original(*state, &key);
-    struct forged copy = forge_rich(*state, rich, NULL, "shop.lab.test");
-    assert_int_equal(X509_get_ext_count(copy.leaf), X509_get_ext_count(rich));
-    for (int i = 0; i < X509_get_ext_count(rich); i++) {
+    struct forged copy =
+        forge_for(*state, rich.original, NULL, "shop.lab.test");
+    assert_int_equal(X509_get_ext_count(copy.leaf),
+                     X509_get_ext_count(rich.original));
+    for (int i = 0; i < X509_get_ext_count(rich.original); i++) {
         X509_EXTENSION *x = X509_get_ext(copy.leaf, i);
-        X509_EXTENSION *y = X509_get_ext(rich, i);
+        X509_EXTENSION *y = X509_get_ext(rich.original, i);
         assert_int_equal(
             OBJ_cmp(X509_EXTENSION_get_object(x), X509_EXTENSION_get_object(y)),
             0);
@@ -167,30 +201,24 @@ static void forge_keeps_the_order_of_extensions(void **state)
                          X509_EXTENSION_get_critical(y));
     }
     forged_close(&copy);
-    X509_free(rich);
-    EVP_PKEY_free(key);
 }
 
 static void forge_keeps_the_length_of_the_serial(void **state)
 {
-    EVP_PKEY *key;
-    X509 *rich = make_rich_original(*state, &key);
     for (int i = 0; i < 4; i++) {
-        struct forged copy = forge_rich(*state, rich, NULL, "shop.lab.test");
+        struct forged copy =
+            forge_for(*state, rich.original, NULL, "shop.lab.test");
         const ASN1_INTEGER *serial = X509_get0_serialNumber(copy.leaf);
-        assert_int_equal(i2d_ASN1_INTEGER(serial, NULL),
-                         i2d_ASN1_INTEGER(X509_get0_serialNumber(rich), NULL));
+        assert_int_equal(
+            i2d_ASN1_INTEGER(serial, NULL),
+            i2d_ASN1_INTEGER(X509_get0_serialNumber(rich.original), NULL));
         forged_close(&copy);
     }
-    X509_free(rich);
-    EVP_PKEY_free(key);
 }
 
 static void forge_keeps_the_names_of_the_lab_and_no_others(void **state)
 {
-    EVP_PKEY *key;
-    X509 *rich = make_rich_original(*state, &key);
-    struct forged copy = forge_rich(*state, rich, NULL, BANK);
+    struct forged copy = forge_for(*state, rich.original, NULL, BANK);
     char *subject =
         X509_NAME_oneline(X509_get_subject_name(copy.leaf), NULL, 0);
     assert_true(has_name(copy.leaf, "shop.lab.test"));
@@ -208,25 +236,20 @@ static void forge_keeps_the_names_of_the_lab_and_no_others(void **state)
     assert_string_equal(sk_OPENSSL_STRING_value(mails, 0), "a@lab.test");
     X509_email_free(mails);
     forged_close(&copy);
-    X509_free(rich);
-    EVP_PKEY_free(key);
 }
 
 static void a_name_under_a_wildcard_is_not_added_again(void **state)
 {
-    EVP_PKEY *key;
-    X509 *rich = make_rich_original(*state, &key);
-    struct forged copy = forge_rich(*state, rich, NULL, "a.shop.lab.test");
+    struct forged copy =
+        forge_for(*state, rich.original, NULL, "a.shop.lab.test");
     assert_false(has_name(copy.leaf, "a.shop.lab.test"));
     forged_close(&copy);
-    X509_free(rich);
-    EVP_PKEY_free(key);
 }
 
 static void an_address_that_was_asked_for_is_in_the_copy(void **state)
 {
     struct bench *bench = *state;
-    struct forged copy = forge_rich(bench, bench->original, "c00", "192.0.2.3");
+    struct forged copy = forge_for(bench, bench->original, "c00", "192.0.2.3");
     assert_true(has_name(copy.leaf, "192.0.2.3"));
     assert_int_equal(bench_verify(bench->lab->root, NULL, copy.leaf, copy.chain,
                                   "192.0.2.3"),
@@ -251,7 +274,7 @@ static void without_an_original_a_plain_server_is_the_model(void **state)
     for (unsigned i = 0; (it = forgery_at(i)); i++) {
         if (!strcmp(it->id, "s04"))
             continue; /* there is nothing genuine to show */
-        struct forged forged = forge_rich(bench, NULL, it->id, BANK);
+        struct forged forged = forge_for(bench, NULL, it->id, BANK);
         assert_int_equal(bench_verify(bench->lab->root, installed(bench, it),
                                       forged.leaf, forged.chain, BANK),
                          it->verify_code);
@@ -262,11 +285,10 @@ static void without_an_original_a_plain_server_is_the_model(void **state)
 static void every_forgery_works_on_an_rsa_original(void **state)
 {
     struct bench *bench = *state;
-    EVP_PKEY *key;
-    X509 *rich = make_rich_original(bench, &key);
     const struct forgery *it;
     for (unsigned i = 0; (it = forgery_at(i)); i++) {
-        struct forged forged = forge_rich(bench, rich, it->id, "shop.lab.test");
+        struct forged forged =
+            forge_for(bench, rich.original, it->id, "shop.lab.test");
         SSL_CTX *victim = bench_victim(bench->lab->root, installed(bench, it));
         struct talk talk =
             bench_talk(victim, &forged, TLS1_3_VERSION, "shop.lab.test");
@@ -277,8 +299,6 @@ static void every_forgery_works_on_an_rsa_original(void **state)
         SSL_CTX_free(victim);
         forged_close(&forged);
     }
-    X509_free(rich);
-    EVP_PKEY_free(key);
 }
 
 /* ---- single forgeries ---------------------------------------------------- */
@@ -369,7 +389,7 @@ static void n01_never_names_the_host_that_was_asked_for(void **state)
     static const char *const asked[] = {BANK, "mallory.lab.test",
                                         "MALLORY.lab.test"};
     for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
-        struct forged forged = forge_rich(bench, NULL, "n01", asked[i]);
+        struct forged forged = forge_for(bench, NULL, "n01", asked[i]);
         assert_int_equal(bench_verify(bench->lab->root, NULL, forged.leaf,
                                       forged.chain, asked[i]),
                          X509_V_ERR_HOSTNAME_MISMATCH);
@@ -482,6 +502,7 @@ int main(void)
         cmocka_unit_test(each_forgery_gives_the_verify_code_of_the_table),
         cmocka_unit_test(each_forgery_gives_the_alert_of_the_table),
         cmocka_unit_test(forge_keeps_what_the_original_shows),
+        cmocka_unit_test(forge_makes_a_key_of_the_originals_kind),
         cmocka_unit_test(forge_keeps_the_order_of_extensions),
         cmocka_unit_test(forge_keeps_the_length_of_the_serial),
         cmocka_unit_test(forge_keeps_the_names_of_the_lab_and_no_others),
@@ -502,5 +523,5 @@ int main(void)
         cmocka_unit_test(an_unknown_id_has_a_nearest_one),
         cmocka_unit_test(every_row_is_complete),
     };
-    return cmocka_run_group_tests(tests, bench_setup, bench_teardown);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }
