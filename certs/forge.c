@@ -240,10 +240,20 @@ static X509 *issuer_of(const struct draft *draft)
     return draft->issuer ? draft->issuer : draft->leaf;
 }
 
+/* A copy never has the powers of a CA, whatever its original claims: with a
+ * signer that carries no constraints it could vouch for anything. */
+static bool put_no_powers(struct draft *draft, bool critical)
+{
+    return mint_add_text(draft->leaf, NID_basic_constraints,
+                         critical ? "critical,CA:FALSE" : "CA:FALSE");
+}
+
 /* One extension of the model, with the values that follow from the new keys. */
 static bool put_extension(struct draft *draft, X509_EXTENSION *shown)
 {
     switch (OBJ_obj2nid(X509_EXTENSION_get_object(shown))) {
+    case NID_basic_constraints:
+        return put_no_powers(draft, X509_EXTENSION_get_critical(shown));
     case NID_subject_alt_name:
         return put_names(draft);
     case NID_subject_key_identifier:
@@ -267,6 +277,10 @@ static bool put_extensions(struct draft *draft)
         if (!put_extension(draft, X509_get_ext(draft->model, i)))
             return false;
     if (lacks(draft->leaf, NID_subject_alt_name) && !put_names(draft))
+        return false;
+    /* Without basic constraints an old key usage can make a CA. */
+    if (lacks(draft->leaf, NID_basic_constraints) &&
+        X509_check_ca(draft->model) && !put_no_powers(draft, true))
         return false;
     return !lacks(draft->leaf, NID_authority_key_identifier) ||
            mint_issuer_key_id(draft->leaf, issuer_of(draft));
@@ -308,8 +322,8 @@ static bool name_another(struct draft *draft)
                             ? "trudy.lab.test"
                             : "mallory.lab.test";
     X509_NAME *subject = X509_get_subject_name(draft->leaf);
-    int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-    if (at >= 0)
+    int at;
+    while ((at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1)) >= 0)
         X509_NAME_ENTRY_free(X509_NAME_delete_entry(subject, at));
     GENERAL_NAMES *names = GENERAL_NAMES_new();
     bool ok = names && mint_common_name(subject, other) &&

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Original certificate + plan -> forged one. A forgery copies all that the
- * original shows and changes what the plan says. The catalogue of flaws is
+ * original shows and changes what the plan says. Two things are never copied:
+ * names outside the lab, and the powers of a CA. The catalogue of flaws is
  * forgeries.def. */
 #ifndef CERTS_FORGE_H
 #define CERTS_FORGE_H

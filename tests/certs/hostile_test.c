@@ -57,6 +57,7 @@ static void check_copied(struct bench *bench, X509 *original)
     struct forge_plan plan = {.server_name = BANK, .key = bench->original_key};
     if (forge_leaf(&bench->signers, original, &plan, &forged, &err))
         return;
+    assert_int_equal(X509_check_ca(forged.leaf), 0);
     GENERAL_NAMES *names =
         X509_get_ext_d2i(forged.leaf, NID_subject_alt_name, NULL, NULL);
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++)
@@ -119,10 +120,31 @@ static void a_file_of_damaged_pem_is_one_sentence(void **state)
     assert_int_equal(remove(path) | remove(dir), 0);
 }
 
+/* Certificates of before basic constraints: a key usage made the CA. */
+static void a_copy_of_a_ca_is_no_ca(void **state)
+{
+    struct bench *bench = *state;
+    X509 *old = X509_dup(bench->rogue->cert);
+    check_copied(bench, old);
+    int at = X509_get_ext_by_NID(old, NID_basic_constraints, -1);
+    X509_EXTENSION_free(X509_delete_ext(old, at));
+    X509_sign(old, bench->rogue->key, EVP_sha256());
+    unsigned char *der = NULL;
+    int len = i2d_X509(old, &der);
+    const unsigned char *from = der;
+    X509 *parsed = d2i_X509(NULL, &from, len);
+    assert_int_not_equal(X509_check_ca(parsed), 0);
+    check_copied(bench, parsed);
+    OPENSSL_free(der);
+    X509_free(parsed);
+    X509_free(old);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_damaged_byte_anywhere_does_no_harm),
+        cmocka_unit_test(a_copy_of_a_ca_is_no_ca),
         cmocka_unit_test(a_file_of_damaged_pem_is_one_sentence),
     };
     return cmocka_run_group_tests(tests, bench_setup, bench_teardown);
