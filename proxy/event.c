@@ -147,7 +147,8 @@ static bool line_room(struct line *line, size_t more)
     return true;
 }
 
-static void line_vadd(struct line *line, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void
+line_vadd(struct line *line, const char *format, va_list args)
 {
     va_list again;
     va_copy(again, args);
