@@ -1,65 +1,71 @@
 /* SPDX-License-Identifier: MIT
  *
- * The facts of a handshake carry each certificate as an object of fields (see
- * event.def); two such objects make a comparison. */
+ * A handshake's facts carry its certificates as PEM. Which fields there are,
+ * and what they are called, certs/show.h knows. */
 #include "labs/report/compare.h"
 
+#include "certs/diff.h"
+#include "certs/show.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { PAIRS_MOST = 20, DEPTH_MOST = 4, VALUE_MOST = 2000 };
+enum { PAIRS_MOST = 20, PEM_MOST = 1 << 20, VALUE_MOST = 1500 };
 
-/* A value as words: lists with commas, objects as "key value". */
-static void describe(struct report *report, const json_t *value, unsigned depth,
-                     struct out *out)
+static X509 *parse(struct text pem)
 {
-    struct text bytes;
-    const char *key;
-    json_t *item;
-    size_t index;
-    if (depth > DEPTH_MOST || buf_len(&out->buf) > VALUE_MOST)
-        return;
-    switch (value ? json_typeof(value) : JSON_NULL) {
-    case JSON_STRING:
-        bytes = bytes_of(report, value);
-        out_bytes(out, bytes.bytes, bytes.len);
-        break;
-    case JSON_INTEGER:
-        out_format(out, "%lld", (long long)json_integer_value(value));
-        break;
-    case JSON_TRUE:
-    case JSON_FALSE:
-        out_raw(out, json_is_true(value) ? "yes" : "no");
-        break;
-    case JSON_ARRAY:
-        json_array_foreach(value, index, item)
-        {
-            out_raw(out, index ? ", " : "");
-            describe(report, item, depth + 1, out);
-        }
-        break;
-    case JSON_OBJECT:
-        index = 0;
-        json_object_foreach((json_t *)value, key, item)
-        {
-            out_format(out, "%s%s ", index++ ? ", " : "", key);
-            describe(report, item, depth + 1, out);
-        }
-        break;
-    case JSON_REAL:
-    case JSON_NULL:
-        break;
-    }
+    if (!pem.len || pem.len > PEM_MOST)
+        return NULL;
+    BIO *bio = BIO_new_mem_buf(pem.bytes, (int)pem.len);
+    X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    BIO_free(bio);
+    ERR_clear_error();
+    return cert;
 }
 
-static struct text words_of(struct report *report, const json_t *value)
+/* The leaf is the first of the chain. */
+static X509 *leaf_of(struct report *report, const struct fact *fact)
 {
+    const json_t *chain = json_object_get(fact ? fact->data : NULL, "chain");
+    return parse(bytes_of(report, json_array_get(chain, 0)));
+}
+
+void certificate_issuer(struct report *report, const struct fact *fact,
+                        char *room, size_t size)
+{
+    X509 *cert = leaf_of(report, fact);
+    room[0] = 0;
+    if (cert)
+        X509_NAME_get_text_by_NID(X509_get_issuer_name(cert), NID_commonName,
+                                  room, (int)size);
+    X509_free(cert);
+}
+
+/* show.h ends each item of a list with a line feed; here they get semicolons. */
+static struct text value_of(struct report *report, X509 *cert,
+                            const struct show_field *field)
+{
+    char *shown = cert ? show_value(cert, field) : NULL;
     struct out out = {0};
-    describe(report, value, 0, &out);
-    size_t len = buf_len(&out.buf);
+    size_t len = shown ? strlen(shown) : 0;
+    while (len && shown[len - 1] == '\n')
+        len--;
+    for (size_t i = 0; i < len && i < VALUE_MOST; i++) {
+        if (shown[i] == '\n')
+            out_raw(&out, "; ");
+        else
+            out_bytes(&out, &shown[i], 1);
+    }
+    if (len > VALUE_MOST)
+        out_raw(&out, " ...");
+    free(shown);
+    size_t size = buf_len(&out.buf);
     char *kept =
-        len ? arena_copy(&report->arena, buf_head(&out.buf), len) : NULL;
+        size ? arena_copy(&report->arena, buf_head(&out.buf), size) : NULL;
     out_free(&out);
-    return (struct text){kept ? kept : "", kept ? len : 0};
+    return (struct text){kept ? kept : "", kept ? size : 0};
 }
 
 static bool same(struct text one, struct text two)
@@ -67,35 +73,60 @@ static bool same(struct text one, struct text two)
     return one.len == two.len && !memcmp(one.bytes, two.bytes, one.len);
 }
 
-static void add_field(struct report *report, struct comparison *pair,
-                      const char *key, const json_t *original,
-                      const json_t *forged)
+static void fill(struct report *report, X509 *original, X509 *forged,
+                 struct comparison *out)
 {
-    if (pair->count == FIELDS_MOST)
-        return;
-    struct field_pair *field = &pair->fields[pair->count++];
-    char *name = arena_text(&report->arena, key);
-    for (char *at = name; at && *at; at++)
-        *at = *at == '_' ? ' ' : *at;
-    field->name = text_of(name);
-    field->original = words_of(report, original);
-    field->forged = words_of(report, forged);
-    field->same = same(field->original, field->forged);
+    out->has_original = original != NULL;
+    for (const struct show_field *it = show_fields; it->name; it++) {
+        struct field_pair field = {
+            .name = text_of(it->label),
+            .original = value_of(report, original, it),
+            .forged = value_of(report, forged, it),
+        };
+        field.same = same(field.original, field.forged);
+        if (out->count < FIELDS_MOST &&
+            (field.original.len || field.forged.len))
+            out->fields[out->count++] = field;
+    }
 }
 
-static void compare(struct report *report, json_t *original, json_t *forged,
-                    struct comparison *pair)
+/* "issuer, serial number, signature": where the bytes differ, each once. */
+static struct text parts_of(struct report *report, X509 *original, X509 *forged)
 {
-    const char *key;
-    json_t *value;
-    pair->has_original = json_is_object(original);
-    json_object_foreach(forged, key, value)
-        add_field(report, pair, key, json_object_get(original, key), value);
-    json_object_foreach(original, key, value)
-    {
-        if (!json_object_get(forged, key))
-            add_field(report, pair, key, value, NULL);
+    struct diff diff;
+    struct err err = ERR_INIT;
+    if (!original || diff_certificates(original, forged, &diff, &err))
+        return TEXT("");
+    struct out out = {0};
+    for (unsigned i = 0; i < diff.count; i++) {
+        bool before = false;
+        for (unsigned b = 0; b < i; b++)
+            before |= !strcmp(diff.runs[b].field, diff.runs[i].field);
+        if (before)
+            continue;
+        const char *label = diff.runs[i].field;
+        for (const struct show_field *it = show_fields; it->name; it++)
+            if (!strcmp(it->name, diff.runs[i].field))
+                label = it->label;
+        out_format(&out, "%s%s", buf_len(&out.buf) ? ", " : "", label);
     }
+    diff_close(&diff);
+    size_t len = buf_len(&out.buf);
+    char *kept =
+        len ? arena_copy(&report->arena, buf_head(&out.buf), len) : NULL;
+    out_free(&out);
+    return (struct text){kept ? kept : "", kept ? len : 0};
+}
+
+bool certificate_fields(struct report *report, struct text pem,
+                        struct comparison *out)
+{
+    X509 *cert = parse(pem);
+    *out = (struct comparison){0};
+    if (cert)
+        fill(report, NULL, cert, out);
+    X509_free(cert);
+    return out->count > 0;
 }
 
 static bool has_role(struct report *report, const struct fact *fact,
@@ -105,32 +136,57 @@ static bool has_role(struct report *report, const struct fact *fact,
            text_is(fact_bytes(report, fact, "role"), role);
 }
 
-/* What the proxy saw from the server while it forged: the same flow of the
- * same place. */
+/* What the proxy saw from the server: in the same flow, or before, if it did
+ * not ask again. */
 static const struct fact *find_original(struct report *report, struct span span,
                                         const struct fact *forged)
 {
+    const struct fact *before = NULL;
     for (size_t i = 0; i < span.count; i++) {
         const struct fact *fact = &report->facts[span.first + i];
-        if (has_role(report, fact, "original") && fact->flow == forged->flow &&
-            same(fact->place, forged->place))
+        if (!has_role(report, fact, "original") ||
+            !same(fact->place, forged->place))
+            continue;
+        if (fact->flow == forged->flow)
             return fact;
+        if (fact->t <= forged->t)
+            before = fact;
     }
-    return NULL;
+    return before;
 }
 
+/* Certificates that differ in what every new one differs in are one kind. */
 static bool seen_before(const struct comparison *list, unsigned count)
 {
     const struct comparison *now = &list[count];
     for (unsigned i = 0; i < count; i++) {
-        bool equal =
-            list[i].count == now->count && same(list[i].forgery, now->forgery);
+        bool equal = list[i].count == now->count &&
+                     same(list[i].forgery, now->forgery) &&
+                     same(list[i].parts, now->parts);
         for (unsigned f = 0; equal && f < now->count; f++)
-            equal = same(list[i].fields[f].forged, now->fields[f].forged);
+            equal = list[i].fields[f].same == now->fields[f].same &&
+                    same(list[i].fields[f].original, now->fields[f].original);
         if (equal)
             return true;
     }
     return false;
+}
+
+static void compare(struct report *report, const struct fact *original,
+                    const struct fact *forged, struct comparison *out)
+{
+    X509 *from = leaf_of(report, original), *to = leaf_of(report, forged);
+    *out = (struct comparison){
+        .forgery = fact_bytes(report, forged, "forgery"),
+        .forged_frame = forged->frame,
+        .original_frame = original ? original->frame : 0,
+    };
+    if (to) {
+        fill(report, from, to, out);
+        out->parts = parts_of(report, from, to);
+    }
+    X509_free(from);
+    X509_free(to);
 }
 
 struct comparison *comparisons_of(struct report *report, unsigned step,
@@ -144,17 +200,9 @@ struct comparison *comparisons_of(struct report *report, unsigned step,
         const struct fact *fact = &report->facts[span.first + i];
         if (*out_count == PAIRS_MOST || !has_role(report, fact, "forged"))
             continue;
-        const struct fact *from = find_original(report, span, fact);
         struct comparison *pair = &list[*out_count];
-        *pair = (struct comparison){
-            .forgery = fact_bytes(report, fact, "forgery"),
-            .forged_frame = fact->frame,
-            .original_frame = from ? from->frame : 0,
-        };
-        compare(report, json_object_get(from ? from->data : NULL, "leaf"),
-                json_object_get(fact->data, "leaf"), pair);
-        if (pair->count && !seen_before(list, *out_count))
-            (*out_count)++;
+        compare(report, find_original(report, span, fact), fact, pair);
+        *out_count += pair->count && !seen_before(list, *out_count);
     }
     return list;
 }

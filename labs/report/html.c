@@ -4,6 +4,7 @@
  * somebody needs who wants to check or repeat the run. */
 #include "labs/report/html.h"
 
+#include "labs/report/compare.h"
 #include "labs/report/style.h"
 #include "labs/report/words.h"
 
@@ -250,6 +251,39 @@ static void places(const struct report *report, struct out *out)
     html_table_close(out);
 }
 
+static void cert(struct report *report, const struct pair *file,
+                 struct out *out)
+{
+    static const char *const heads[] = {"Field", "Value"};
+    struct comparison cert;
+    if (!certificate_fields(report, file->value, &cert))
+        return;
+    out_raw(out, "<details class=\"fields\"><summary><code>");
+    out_html(out, file->name);
+    out_raw(out, "</code></summary>\n");
+    html_table_open(out, NULL, heads, 2);
+    for (unsigned i = 0; i < cert.count; i++) {
+        out_raw(out, "<tr><th scope=\"row\">");
+        out_html(out, cert.fields[i].name);
+        out_raw(out, "</th><td>");
+        out_html(out, cert.fields[i].forged);
+        out_raw(out, "</td></tr>\n");
+    }
+    html_table_close(out);
+    out_raw(out, "</details>\n");
+}
+
+static void certs(struct report *report, struct out *out)
+{
+    if (!report->certs_count)
+        return;
+    out_raw(out, "<section id=\"certs\">\n<h2>Certificates of this run</h2>\n"
+                 "<p>The files in certs/ of the run folder.</p>\n");
+    for (unsigned i = 0; i < report->certs_count; i++)
+        cert(report, &report->certs[i], out);
+    out_raw(out, "</section>\n");
+}
+
 static void reproduce(struct report *report, struct out *out)
 {
     static const char *const versions[] = {"Program", "Version"};
@@ -314,6 +348,7 @@ void html_write(struct report *report, struct out *out)
         html_asked(out, NULL, report->questions, report->questions_count);
         out_raw(out, "</section>\n");
     }
+    certs(report, out);
     reproduce(report, out);
     transcript(report, out);
     foot(out);

@@ -284,11 +284,18 @@ static void certificates(struct report *report, unsigned number,
     for (unsigned i = 0; i < count; i++) {
         const struct comparison *pair = &pairs[i];
         recipe(out, pair->forgery);
+        out_raw(out, "<div class=\"fields\">\n");
         html_table_open(out, NULL, pair->has_original ? two : one,
                         pair->has_original ? 4 : 2);
         for (unsigned f = 0; f < pair->count; f++)
             cert_field(out, pair, &pair->fields[f]);
         html_table_close(out);
+        out_raw(out, "</div>\n");
+        if (pair->parts.len) {
+            out_raw(out, "<p>Byte by byte, these parts differ: ");
+            out_html(out, pair->parts);
+            out_raw(out, ".</p>\n");
+        }
     }
 }
 

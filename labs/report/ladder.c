@@ -5,6 +5,8 @@
  * of them. */
 #include "labs/report/ladder.h"
 
+#include "labs/report/compare.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,37 +116,18 @@ static bool say_hello(struct building *building, const struct fact *fact,
     return true;
 }
 
-/* The common name in a line like "O = Bank, CN = bank.lab.test", or all. */
-static const char *common_name(struct line *line)
-{
-    char *name = strstr(line->text, "CN");
-    if (!name || !strchr(" =", name[2]))
-        return line->text;
-    name += 2 + strspn(name + 2, " =");
-    name[strcspn(name, ",")] = 0;
-    return name;
-}
-
-static struct line issuer_of(struct building *building, const struct fact *fact)
-{
-    struct line line = {""};
-    const json_t *leaf = json_object_get(fact->data, "leaf");
-    text_line(bytes_of(building->report, json_object_get(leaf, "issuer")),
-              line.text, sizeof line.text - 1);
-    return line;
-}
-
 static bool say_cert(struct building *building, const struct fact *fact,
                      struct rung *rung)
 {
     struct line role = line_of(building, fact, "role");
     struct line forgery = line_of(building, fact, "forgery");
-    struct line issuer = issuer_of(building, fact);
+    char issuer[81];
+    certificate_issuer(building->report, fact, issuer, sizeof issuer);
     bool forged = !strcmp(role.text, "forged");
     if (forged)
         rung->mark = MARK_FORGED;
     put(rung, "certificate%s%s%s%s", forgery.text[0] ? " " : "", forgery.text,
-        issuer.text[0] ? ", issuer " : "", common_name(&issuer));
+        issuer[0] ? ", issuer " : "", issuer);
     return true;
 }
 

@@ -225,6 +225,11 @@ static void certificates(struct report *report, unsigned number,
                                               : "**differs**");
         }
         out_raw(out, "\n");
+        if (pairs[i].parts.len) {
+            out_raw(out, "Byte by byte, these parts differ: ");
+            out_md(out, pairs[i].parts);
+            out_raw(out, ".\n\n");
+        }
     }
 }
 
@@ -370,6 +375,35 @@ static void places(const struct report *report, struct out *out)
     out_raw(out, "\n");
 }
 
+static const struct field_pair *field_of(const struct comparison *cert,
+                                         const char *name)
+{
+    for (unsigned i = 0; i < cert->count; i++)
+        if (text_is(cert->fields[i].name, name))
+            return &cert->fields[i];
+    return NULL;
+}
+
+static void certs(struct report *report, struct out *out)
+{
+    static const char *const names[] = {"subject", "issuer", "valid until"};
+    if (report->certs_count)
+        out_raw(out, "| Certificate | Subject | Issuer | Valid until |\n"
+                     "|---|---|---|---|\n");
+    for (unsigned i = 0; i < report->certs_count; i++) {
+        struct comparison cert;
+        certificate_fields(report, report->certs[i].value, &cert);
+        out_raw(out, "|");
+        cell_code(out, report->certs[i].name);
+        for (size_t n = 0; n < 3; n++) {
+            const struct field_pair *field = field_of(&cert, names[n]);
+            cell(out, field ? field->forged : TEXT(""));
+        }
+        out_raw(out, "\n");
+    }
+    out_raw(out, report->certs_count ? "\n" : "");
+}
+
 static void write_all(struct report *report, bool ascii, struct out *out)
 {
     top(report, out);
@@ -388,6 +422,7 @@ static void write_all(struct report *report, bool ascii, struct out *out)
                  "Wireshark or tshark over capture.pcapng, selects the frame "
                  "that stands beside it.\n\n");
     places(report, out);
+    certs(report, out);
     pairs(out, "Program | Version", report->versions, report->versions_count);
     pairs(out, "File | SHA-256", report->artefacts, report->artefacts_count);
     if (report->transcript.len) {

@@ -5,6 +5,7 @@
  * `status` must be there. The events are read in facts.c. */
 #include "labs/report/facts.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -513,6 +514,52 @@ static void load_transcript(int dir, struct report *report)
                        TRANSCRIPT_BYTES_MOST >> 20);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    const struct pair *one = a, *two = b;
+    return strcmp(one->name.bytes, two->name.bytes);
+}
+
+static void load_cert(int certs, const char *name, struct report *report)
+{
+    size_t len = strlen(name);
+    bool cut;
+    struct pair *pair = &report->certs[report->certs_count];
+    const char *kept = arena_text(&report->arena, name);
+    if (len < 5 || strcmp(name + len - 4, ".pem") != 0 || !kept)
+        return;
+    if (folder_read(certs, name, CERT_BYTES_MOST, report, &pair->value, &cut) ||
+        cut) {
+        report_problem(report, "a file in certs/ cannot be read");
+        return;
+    }
+    pair->name = text_of(kept);
+    report->certs_count++;
+}
+
+static void load_certs(int dir, struct report *report)
+{
+    int certs =
+        openat(dir, "certs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *list = certs < 0 ? NULL : fdopendir(certs);
+    report->certs =
+        arena_alloc(&report->arena, CERTS_MOST * sizeof *report->certs);
+    if (!list || !report->certs) {
+        if (list)
+            closedir(list);
+        else if (certs >= 0)
+            close(certs);
+        return;
+    }
+    const struct dirent *entry;
+    while (report->certs_count < CERTS_MOST && (entry = readdir(list)))
+        load_cert(certs, entry->d_name, report);
+    closedir(list);
+    if (report->certs_count)
+        qsort(report->certs, report->certs_count, sizeof *report->certs,
+              by_name);
+}
+
 static void note_state(struct report *report)
 {
     if (text_is(report->status, "interrupted"))
@@ -540,6 +587,7 @@ int report_load(int dir, struct report *out, struct err *err)
     note_state(out);
     facts_load(dir, out);
     load_transcript(dir, out);
+    load_certs(dir, out);
     return 0;
 }
 

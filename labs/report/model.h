@@ -24,6 +24,8 @@ enum {
     TRANSCRIPT_BYTES_MOST = 4 << 20,
     LIST_MOST = 1000, /* steps, expectations, pieces of evidence, ... */
     PLACES_MOST = 8,
+    CERTS_MOST = 64, /* files in certs/ */
+    CERT_BYTES_MOST = 256 << 10,
 };
 
 struct place {
@@ -103,6 +105,8 @@ struct report {
     struct fact *facts; /* in the order of their times */
     size_t facts_count;
     struct text transcript;
+    struct pair *certs; /* file name and PEM text, sorted by name */
+    unsigned certs_count;
     /* What is wrong with the folder, one sentence each; our own words. */
     const char *problems[16];
     unsigned problems_count;

@@ -3,6 +3,7 @@
  * Run folders, whole, damaged and hostile, and what becomes of them. */
 #include "labs/report/report.h"
 
+#include "labs/report/compare.h"
 #include "labs/report/har.h"
 #include "labs/report/html.h"
 #include "labs/report/ladder.h"
@@ -230,6 +231,80 @@ static void the_markdown_is_as_it_was(void **state)
     md_write(&report, &out);
     assert_golden("report_lab13.md", text_of_out(&out));
     out_free(&out);
+    report_free(&report);
+}
+
+static void certificates_of_the_run_are_shown_and_others_are_not(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"certs/root.pem", "certs/broken.pem",
+                                        "certs/root.key"};
+    char path[128];
+    size_t len;
+    snprintf(path, sizeof path, "%s/certs", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    copy_fixture("lab13");
+    char *pem = take(FIXTURES "lab13/certs/root.pem", &len);
+    put(names[0], pem, len);
+    put_text(names[1], "-----BEGIN CERTIFICATE-----\nAAAA\n");
+    put_text(names[2], "a key has no business in a report");
+    free(pem);
+    write_reports();
+    char *page = take_written("report.html", NULL);
+    assert_non_null(strstr(page, "<code>root.pem</code>"));
+    assert_null(strstr(page, "<code>broken.pem</code>"));
+    assert_null(strstr(page, "root.key"));
+    free(page);
+    for (size_t i = 0; i < 3; i++) {
+        char file[160];
+        snprintf(file, sizeof file, "%s/%s", folder, names[i]);
+        assert_int_equal(unlink(file), 0);
+    }
+    assert_int_equal(rmdir(path), 0);
+}
+
+static void a_forged_certificate_stands_beside_the_genuine_one(void **state)
+{
+    (void)state;
+    struct report report;
+    unsigned count;
+    copy_fixture("lab13");
+    load(&report);
+    comparisons_of(&report, 0, &count);
+    assert_int_equal(count, 0);
+    struct comparison *pairs = comparisons_of(&report, 1, &count);
+    assert_int_equal(count, 1); /* forged twice in the same way */
+    assert_true(pairs[0].has_original);
+    assert_true(text_is(pairs[0].forgery, "t03"));
+    for (unsigned i = 0; i < pairs[0].count; i++) {
+        const struct field_pair *field = &pairs[0].fields[i];
+        if (text_is(field->name, "subject") || text_is(field->name, "names"))
+            assert_true(field->same);
+        if (text_is(field->name, "issuer"))
+            assert_false(field->same);
+    }
+    report_free(&report);
+}
+
+static void a_yes_to_a_forgery_is_explained_like_a_no(void **state)
+{
+    (void)state;
+    struct report report;
+    unsigned count;
+    copy_fixture("lab13");
+    load(&report);
+    struct verdict *verdicts = verdicts_of(&report, 0, &count);
+    assert_int_equal(count, 0); /* an honest yes needs no words */
+    verdicts = verdicts_of(&report, 1, &count);
+    assert_int_equal(count, 2);
+    assert_false(verdicts[0].accepted);
+    assert_true(text_is(verdicts[0].act, "careful"));
+    assert_int_equal(verdicts[0].alert_frame, 33);
+    assert_int_equal(verdicts[0].cert_frame, 31);
+    assert_non_null(strstr(verdicts[0].why, "the root at its end"));
+    assert_true(verdicts[1].accepted);
+    assert_true(text_is(verdicts[1].act, "careless"));
+    assert_non_null(strstr(verdicts[1].why, "does not make that check"));
     report_free(&report);
 }
 
@@ -733,6 +808,9 @@ int main(void)
         TEST(the_short_report_reads_well_at_every_width),
         TEST(no_line_of_a_ladder_is_wider_than_the_terminal),
         TEST(the_markdown_is_as_it_was),
+        TEST(certificates_of_the_run_are_shown_and_others_are_not),
+        TEST(a_forged_certificate_stands_beside_the_genuine_one),
+        TEST(a_yes_to_a_forgery_is_explained_like_a_no),
         TEST(a_folder_without_a_result_is_refused_in_one_sentence),
         TEST(what_is_no_result_is_refused_in_one_sentence),
         TEST(a_link_or_a_pipe_is_not_read),
