@@ -279,9 +279,14 @@ static bool word_has_control(const char *bytes)
 
 static uint32_t skip_value(const char *bytes, uint32_t at, uint32_t end)
 {
+    uint32_t start = at;
     for (;;) {
         while (end - at >= 8 && !word_has_control(bytes + at))
             at += 8;
+        /* The last bytes once more, with those before them, make a word. */
+        if (end - at < 8 && end - start >= 8 &&
+            !word_has_control(bytes + end - 8))
+            return end;
         uint32_t most = end - at >= 8 ? at + 8 : end;
         at = skip_class(bytes, at, most, CHAR_VALUE);
         if (at < most || at == end)
@@ -363,7 +368,7 @@ static int read_field(struct parse *parse, uint32_t start, uint32_t end)
  */
 
 struct framing {
-    const struct http1_field *length, *upgrade;
+    const struct http1_field *host, *length, *upgrade;
     uint32_t coding;       /* offset of the first transfer coding */
     uint32_t other_coding; /* of the first that is not chunked */
     unsigned codings, chunked;
@@ -393,16 +398,14 @@ static bool next_element(const char *bytes, struct span *list, struct span *out)
 static int note_host(struct parse *parse, struct framing *framing,
                      const struct http1_field *field)
 {
-    (void)framing;
     struct http1_head *out = parse->out;
     struct span value = field->value;
-    const struct http1_field *first =
-        http1_field(out, parse->bytes, "host", NULL);
+    uint32_t stop;
     if (parse->kind == HTTP1_RESPONSE)
         return 0;
-    if (first != field)
+    if (framing->host)
         return refuse(parse, HTTP1_FAULT_HOST_TWICE, field->name.at);
-    uint32_t stop;
+    framing->host = field;
     if (!is_authority(parse->bytes, value.at, value.at + value.len, &stop))
         return refuse(parse, HTTP1_FAULT_HOST_VALUE, stop);
     if (!out->host.len)
@@ -539,7 +542,7 @@ static int frame_request(struct parse *parse, const struct framing *framing)
 {
     struct http1_head *out = parse->out;
     bool host_needed = out->minor && !(parse->lenient & HTTP1_LENIENT_NO_HOST);
-    if (host_needed && !http1_field(out, parse->bytes, "host", NULL))
+    if (host_needed && !framing->host)
         return refuse(parse, HTTP1_FAULT_HOST_MISSING, out->method.at);
     out->framing = framing_of_fields(framing);
     if (method_is(parse, "CONNECT")) {
