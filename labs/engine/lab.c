@@ -7,10 +7,10 @@
 
 #include "certs/nearest.h"
 #include "labs/engine/guide.h"
+#include "labs/engine/jail.h"
 #include "labs/engine/locate.h"
 #include "labs/engine/text.h"
 #include "labs/engine/words.h"
-#include "labs/engine/worker.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -608,7 +608,7 @@ int lab_load(const char *folder, const struct sandbox_world *world,
     free(path);
     struct reading reading = {lab->source, lab->source_len, world};
     if (!lab->source ||
-        worker_run(read_table, &reading, "lab.lua", &lab->table, err) ||
+        jail_run(read_table, &reading, "lab.lua", &lab->table, err) ||
         take(lab, err) || check_guide(lab, err)) {
         err_prefix(err, "%s", lab->id);
         lab_free(lab);

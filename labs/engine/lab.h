@@ -79,7 +79,7 @@ struct lab {
     unsigned starts_count, steps_count, questions_count;
 };
 
-/* Load, check and take apart FOLDER/lab.lua. The file runs in a worker. -1
+/* Load, check and take apart FOLDER/lab.lua. The file runs in a jail. -1
  * with EXIT_LAB_INVALID and a sentence that names the line. */
 int lab_load(const char *folder, const struct sandbox_world *world,
              struct lab **out, struct err *err);

@@ -5,7 +5,7 @@
 
 #include "certs/nearest.h"
 #include "labs/engine/canary.h"
-#include "labs/engine/worker.h"
+#include "labs/engine/jail.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -57,7 +57,7 @@ static void on_hook(lua_State *lua, lua_Debug *at)
 {
     struct sandbox *sandbox = sandbox_of(lua);
     lua_getinfo(lua, "l", at);
-    worker_at_line(at->currentline);
+    jail_at_line(at->currentline);
     if (at->event != LUA_HOOKCOUNT || ++sandbox->hooks <= HOOKS_MOST)
         return;
     /* Not luaL_error(): a hook has no frame, so it would name another line. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Lua for lab files: text only, a closed environment, caps on memory and on
- * instructions. Call it from a worker (worker.h): these caps do not stop
+ * instructions. Call it from a jail (jail.h): these caps do not stop
  * everything.
  *
  * In scope are lab, canary, address, file, tostring, tonumber, ipairs, pairs,

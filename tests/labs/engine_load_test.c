@@ -5,7 +5,7 @@
 #include "labs/engine/lab.h"
 #include "labs/engine/locate.h"
 #include "labs/engine/text.h"
-#include "labs/engine/worker.h"
+#include "labs/engine/jail.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -161,7 +161,7 @@ static void what_never_ends_is_ended(void **state)
         json_t *answer = NULL;
         char text[256];
         snprintf(text, sizeof text, "%s", rows[i].text);
-        assert_int_equal(worker_run(run_text, text, "lab.lua", &answer, &err),
+        assert_int_equal(jail_run(run_text, text, "lab.lua", &answer, &err),
                          -1);
         if (!strstr(err.text, rows[i].says))
             fail_msg("row %zu says: %s", i, err.text);

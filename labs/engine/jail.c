@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * fork, limits, one JSON value over a pipe. */
-#include "labs/engine/worker.h"
+#include "labs/engine/jail.h"
 
 #include "proxy/base/buf.h"
 
@@ -28,7 +28,7 @@ enum {
 /* Shared with the child, so that we know where it was when it was stopped. */
 static volatile int *last_line;
 
-void worker_at_line(int line)
+void jail_at_line(int line)
 {
     if (last_line)
         *last_line = line;
@@ -81,7 +81,7 @@ static void write_all(int fd, const char *text, size_t len)
     }
 }
 
-static void child(worker_task *task, void *argument, int fd)
+static void child(jail_task *task, void *argument, int fd)
 {
     signal(SIGINT, SIG_IGN); /* the runner decides what ^C means */
     signal(SIGTERM, SIG_DFL);
@@ -180,8 +180,8 @@ static int watch(pid_t pid, int fd, const char *file, json_t **out_answer,
     return rc;
 }
 
-int worker_run(worker_task *task, void *argument, const char *file,
-               json_t **out_answer, struct err *err)
+int jail_run(jail_task *task, void *argument, const char *file,
+             json_t **out_answer, struct err *err)
 {
     int pipe_fds[2];
     if (pipe2(pipe_fds, O_CLOEXEC)) {

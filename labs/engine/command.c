@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From words of a lab file to command lines. Whatever a lab does is a command
+ * that the trainee could type at that place. */
+#include "labs/engine/play.h"
+
+#include "attacks/attack.h"
+#include "labs/engine/canary.h"
+#include "labs/engine/shelf.h"
+#include "labs/engine/words.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- lines --------------------------------------------------------------- */
+
+void command_word(struct command_line *line, const char *word)
+{
+    if (line->count == COMMAND_WORDS_MOST)
+        return;
+    line->words[line->count++] = strdup(word);
+    line->words[line->count] = NULL;
+}
+
+void command_wordf(struct command_line *line, const char *format, ...)
+{
+    char *word;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&word, format, args) < 0)
+        abort();
+    va_end(args);
+    command_word(line, word);
+    free(word);
+}
+
+void command_close(struct command_line *line)
+{
+    for (unsigned i = 0; i < line->count; i++)
+        free(line->words[i]);
+    line->count = 0;
+}
+
+static void quote(struct buf *out, const char *word)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+        "-_./:=@%+,";
+    if (*word && word[strspn(word, plain)] == '\0') {
+        buf_append_text(out, word);
+        return;
+    }
+    buf_append_text(out, "'");
+    for (; *word; word++) {
+        if (*word == '\'')
+            buf_append_text(out, "'\\''");
+        else
+            buf_append(out, word, 1);
+    }
+    buf_append_text(out, "'");
+}
+
+char *command_text(const struct command_line *line)
+{
+    struct buf out = {0};
+    for (unsigned i = 0; i < line->count; i++) {
+        const char *word = line->words[i];
+        const char *slash = i ? NULL : strrchr(word, '/');
+        if (i)
+            buf_append_text(&out, " ");
+        quote(&out, slash ? slash + 1 : word);
+    }
+    buf_append(&out, "", 1);
+    return (char *)out.bytes;
+}
+
+/* ---- where programs are -------------------------------------------------- */
+
+const char *const *command_environment(void)
+{
+    static char path[8192];
+    static const char *const environment[] = {path, NULL};
+    const char *old = getenv("PATH");
+    snprintf(path, sizeof path, "PATH=%s:%s", shelf_victims(),
+             old && *old ? old : "/usr/local/bin:/usr/bin:/bin");
+    return environment;
+}
+
+bool command_exists(const char *program)
+{
+    const char *path = command_environment()[0] + strlen("PATH=");
+    while (*path) {
+        size_t len = strcspn(path, ":");
+        char file[4096];
+        snprintf(file, sizeof file, "%.*s/%s", (int)len, path, program);
+        if (len && !access(file, X_OK))
+            return true;
+        path += len + (path[len] == ':');
+    }
+    return false;
+}
+
+/* ---- options of our programs --------------------------------------------- */
+
+/* "https://bank.lab.test/x" -> "https://bank.lab.test:8443/x", where low ports
+ * cannot be had. Other text stays. */
+static char *bend_url(const struct play *play, const char *text)
+{
+    bool tls = !strncmp(text, "https://", 8);
+    size_t skip = tls ? 8 : 7;
+    char *out;
+    if (play->plan.topology != NET_BARE ||
+        (!tls && strncmp(text, "http://", 7) != 0))
+        return strdup(text);
+    size_t host = strcspn(text + skip, "/:?#");
+    long port = tls ? 443 : 80;
+    const char *rest = text + skip + host;
+    if (*rest == ':') {
+        char *end;
+        port = strtol(rest + 1, &end, 10);
+        rest = end;
+    }
+    if (asprintf(&out, "%.*s:%d%s", (int)(skip + host), text,
+                 stage_port(play, (int)port), rest) < 0)
+        abort();
+    return out;
+}
+
+static void add_option(struct play *play, const char *key, const json_t *value,
+                       struct command_line *out)
+{
+    char *text = words_value_text(value);
+    if (json_is_false(value)) {
+        free(text);
+        return;
+    }
+    command_wordf(out, "--%s", key);
+    if (!json_is_true(value)) {
+        char *bent = bend_url(play, text);
+        command_word(out, bent);
+        free(bent);
+    }
+    free(text);
+}
+
+/* The option's value in the file, or its fallback, which may be a canary. */
+static void add_known_option(struct play *play, const struct word *option,
+                             const json_t *words, struct command_line *out)
+{
+    const json_t *value = words_get(words, option->key);
+    char text[CANARY_TEXT];
+    if (json_is_array(value)) {
+        size_t i;
+        json_t *item;
+        json_array_foreach((json_t *)value, i, item)
+            add_option(play, option->key, item, out);
+    } else if (value) {
+        add_option(play, option->key, value, out);
+    } else if (option->fallback && !strncmp(option->fallback, "canary.", 7)) {
+        canary_draw(play->options->seed, canary_find(option->fallback + 7),
+                    text);
+        command_wordf(out, "--%s", option->key);
+        command_word(out, text);
+    }
+}
+
+static void add_options(struct play *play, const struct lab_command *command,
+                        struct command_line *out)
+{
+    const struct program *program = program_find(command->program);
+    const struct word *option;
+    for (unsigned i = 0; (option = program_option_at(program, i)); i++)
+        add_known_option(play, option, command->words, out);
+}
+
+/* ---- servers and acts ---------------------------------------------------- */
+
+/* `http = true` is port 80, `http = 8000` that one; 0: not wanted. */
+static int wanted_port(const struct lab_command *start, const char *key,
+                       int usual)
+{
+    const json_t *value = words_get(start->words, key);
+    return json_is_true(value)      ? usual
+           : json_is_integer(value) ? (int)json_integer_value(value)
+                                    : 0;
+}
+
+static void add_listener(struct play *play, const struct lab_command *start,
+                         const char *option, int port, struct command_line *out)
+{
+    const struct net_place *place = play_place(play, start->at);
+    if (!port)
+        return;
+    command_word(out, option);
+    command_wordf(out, "%s:%d", place->ip4, stage_port(play, port));
+}
+
+void command_server(struct play *play, const struct lab_command *start,
+                    struct command_line *out)
+{
+    const char *name = words_text("start", start->words, "name");
+    int https = wanted_port(start, "https", 443);
+    command_word(out, start->program);
+    add_listener(play, start, "--listen", wanted_port(start, "http", 80), out);
+    add_listener(play, start, "--listen-tls", https, out);
+    if (https) {
+        command_word(out, "--cert");
+        command_wordf(out, "%s.crt", name);
+        command_word(out, "--key");
+        command_wordf(out, "%s.key", name);
+    }
+    add_options(play, start, out);
+}
+
+static unsigned add_port(int *out, unsigned count, unsigned most, int port)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (out[i] == port)
+            return count;
+    if (port && count < most)
+        out[count++] = port;
+    return count;
+}
+
+unsigned stage_ports(const struct play *play, int *out, unsigned most)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < play->lab->starts_count; i++) {
+        const struct lab_command *start = &play->lab->starts[i];
+        count = add_port(out, count, most, wanted_port(start, "http", 80));
+        count = add_port(out, count, most, wanted_port(start, "https", 443));
+    }
+    return count;
+}
+
+void command_act(struct play *play, const struct lab_command *act,
+                 struct command_line *out)
+{
+    const json_t *args = words_get(act->words, "args");
+    size_t i;
+    json_t *item;
+    command_word(out, strcmp(act->program, "mitmlab") ? act->program
+                                                      : shelf_program());
+    json_array_foreach((json_t *)args, i, item)
+    {
+        char *text = words_value_text(item);
+        command_word(out, text);
+        free(text);
+    }
+    add_options(play, act, out);
+}
+
+/* ---- attacks ------------------------------------------------------------- */
+
+static bool is_script(const struct lab_attack *attack)
+{
+    return !strcmp(attack->name, "script");
+}
+
+static bool in_proxy(const struct lab_attack *attack)
+{
+    const struct attack *known = attack_find(attack->name);
+    return is_script(attack) || (known && known->kind == ATTACK_HOOK);
+}
+
+static const char *attack_text(const json_t *value, char **out_owned)
+{
+    *out_owned = NULL;
+    if (json_is_boolean(value))
+        return json_is_true(value) ? "yes" : "no";
+    return *out_owned = words_value_text(value);
+}
+
+/* "rewrite,in=request,find=a\,b": a comma in a value is written "\,". */
+static void add_hook(const struct lab_attack *attack, struct command_line *out)
+{
+    struct buf spec = {0};
+    const char *key;
+    json_t *value;
+    buf_append_text(&spec, attack->name);
+    json_object_foreach((json_t *)attack->words, key, value)
+    {
+        char *owned;
+        if (!strcmp(key, "1") || !strcmp(key, "at"))
+            continue;
+        buf_printf(&spec, ",%s=", key);
+        for (const char *at = attack_text(value, &owned); *at; at++)
+            buf_printf(&spec, "%s%c", *at == ',' ? "\\" : "", *at);
+        free(owned);
+    }
+    buf_append(&spec, "", 1);
+    command_word(out, "--attack");
+    command_word(out, (char *)buf_head(&spec));
+    buf_free(&spec);
+}
+
+/* On a switch packets pass through the attacker and are taken from the wire;
+ * elsewhere names lead the victim to listeners of the attacker's own. */
+static void add_listeners(struct play *play, const struct net_place *place,
+                          struct command_line *out)
+{
+    int ports[16];
+    bool wire =
+        play->plan.topology == NET_SWITCH || play->plan.topology == NET_HUB;
+    unsigned count = stage_ports(play, ports, 16);
+    if (wire)
+        command_word(out, "--transparent");
+    for (unsigned i = 0; i < count; i++) {
+        command_word(out, "--listen");
+        command_wordf(out, "%s:%d", wire ? "0.0.0.0" : place->ip4,
+                      stage_port(play, ports[i]));
+    }
+}
+
+static void add_authorities(struct play *play, struct command_line *out)
+{
+    command_word(out, "--ca");
+    command_word(out, "rogue");
+    if (stage_accomplice(play->lab)) {
+        command_word(out, "--issuer");
+        command_word(out, "lab");
+    }
+    command_word(out, "--upstream-ca");
+    command_word(out, "trust.pem");
+}
+
+bool command_proxy(struct play *play, const struct lab_step *step,
+                   struct command_line *out)
+{
+    const char *at = NULL;
+    for (unsigned i = 0; i < step->attacks_count && !at; i++)
+        if (in_proxy(&step->attacks[i]))
+            at = step->attacks[i].at;
+    if (!at)
+        return false;
+    command_word(out, shelf_program());
+    command_word(out, "proxy");
+    add_listeners(play, play_place(play, at), out);
+    add_authorities(play, out);
+    for (unsigned i = 0; i < step->attacks_count; i++) {
+        const struct lab_attack *attack = &step->attacks[i];
+        if (is_script(attack)) {
+            command_word(out, "--script");
+            command_word(out,
+                         json_string_value(words_get(attack->words, "file")));
+        } else if (in_proxy(attack)) {
+            add_hook(attack, out);
+        }
+    }
+    return true;
+}
+
+/* Where the attacker listens, if the lab does not say. */
+static void add_source(struct play *play, const struct lab_attack *attack,
+                       struct command_line *out)
+{
+    const struct attack *known = attack_find(attack->name);
+    const struct attack_param *it = known ? known->params : NULL;
+    for (; it && it->name; it++) {
+        bool bare = play->plan.topology == NET_BARE;
+        if (words_get(attack->words, it->name))
+            continue;
+        if (bare && !strcmp(it->name, "from"))
+            command_wordf(out, "from=%s", play->capture_path);
+        if (play->plan.topology == NET_LOOPBACK && !strcmp(it->name, "iface"))
+            command_word(out, "iface=lo");
+    }
+}
+
+bool command_attack(struct play *play, const struct lab_attack *attack,
+                    struct command_line *out)
+{
+    const char *key;
+    json_t *value;
+    if (in_proxy(attack))
+        return false;
+    command_word(out, shelf_program());
+    command_word(out, "attack");
+    command_word(out, attack->name);
+    json_object_foreach((json_t *)attack->words, key, value)
+    {
+        char *owned;
+        if (!strcmp(key, "1") || !strcmp(key, "at"))
+            continue;
+        const char *text = attack_text(value, &owned);
+        command_wordf(out, "%s=%s", key, text);
+        free(owned);
+    }
+    add_source(play, attack, out);
+    return true;
+}

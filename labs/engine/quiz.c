@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The questions at the end. Answers are compared as people mean them: without
+ * regard to case, spaces, quotes and a full stop; numbers as numbers. */
+#include "labs/engine/quiz.h"
+
+#include "labs/engine/play.h"
+#include "labs/engine/words.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TRIES = 3, GRADES = 3 };
+
+/* Lower case, one blank where there were some, no quotes around. */
+static void normalise(const char *text, char out[256])
+{
+    size_t len = 0;
+    for (; *text && len < 255; text++) {
+        unsigned char c = (unsigned char)*text;
+        bool blank = isspace(c) != 0;
+        if (strchr("\"'`", c) || (blank && (!len || out[len - 1] == ' ')))
+            continue;
+        out[len++] = blank ? ' ' : (char)tolower(c);
+    }
+    while (len && strchr(" .", out[len - 1]))
+        len--;
+    out[len] = '\0';
+}
+
+bool quiz_same(const char *given, const char *answer)
+{
+    char one[256], two[256], *end_one, *end_two;
+    normalise(given, one);
+    normalise(answer, two);
+    if (!strcmp(one, two))
+        return true;
+    double a = strtod(one, &end_one), b = strtod(two, &end_two);
+    return *one && *two && !*end_one && !*end_two && a == b;
+}
+
+static void give_hint(struct play *play, unsigned number, unsigned *grade)
+{
+    const char *hint =
+        *grade < GRADES ? lab_hint(play->lab, number + 1, *grade + 1) : NULL;
+    if (!hint) {
+        voice_say(&play->voice, 2, "", "There are no more hints.");
+        return;
+    }
+    ++*grade;
+    voice_say(&play->voice, 2, "hint: ", hint);
+}
+
+static char *ask(struct play *play, unsigned number, const char *answer,
+                 unsigned *out_hints, unsigned *out_tries)
+{
+    const struct lab_question *question = &play->lab->questions[number];
+    char *given = NULL;
+    for (*out_tries = 0; *out_tries < TRIES;) {
+        free(given);
+        given = question->choices && !*out_tries
+                    ? prompt_choice(play, question->question, question->choices)
+                    : prompt_text(play, *out_tries || *out_hints
+                                            ? NULL
+                                            : question->question);
+        if (!given)
+            return NULL;
+        if (!strcmp(given, "?") || !strcmp(given, "hint")) {
+            give_hint(play, number, out_hints);
+            continue;
+        }
+        ++*out_tries;
+        if (quiz_same(given, answer))
+            break;
+        if (*out_tries < TRIES)
+            voice_say(&play->voice, 2, "",
+                      "No. Try again, or type ? for a hint.");
+    }
+    return given;
+}
+
+/* What the play says; true stands for the right answer. */
+static char *played_answer(struct play *play, unsigned number,
+                           const char *answer)
+{
+    const json_t *value =
+        lab_play_answer(play->lab, play->options->play, number);
+    char *given =
+        json_is_true(value) ? strdup(answer) : words_value_text(value);
+    voice_say(&play->voice, 0, "", play->lab->questions[number].question);
+    voice_say(&play->voice, 0, "> ", given);
+    return given;
+}
+
+static bool ask_one(struct play *play, unsigned number, const char *answer)
+{
+    unsigned hints = 0, tries = 1;
+    char *given = play->options->play
+                      ? played_answer(play, number, answer)
+                      : ask(play, number, answer, &hints, &tries);
+    if (!given)
+        return false;
+    bool right = quiz_same(given, answer);
+    if (right)
+        voice_say(&play->voice, 0, "+ ", "That is right.");
+    else
+        voice_sayf(&play->voice, 0, "- ", "The answer is: %s", answer);
+    json_t *entry = json_pack("{s:s,s:s,s:s,s:b,s:i,s:i}", "question",
+                              play->lab->questions[number].question, "given",
+                              given, "answer", answer, "right", right, "tries",
+                              (int)tries, "hints", (int)hints);
+    if (play->lab->questions[number].choices)
+        json_object_set(entry, "choices",
+                        (json_t *)play->lab->questions[number].choices);
+    json_array_append_new(json_object_get(play->result, "questions"), entry);
+    free(given);
+    return true;
+}
+
+int quiz_ask(struct play *play, struct err *err)
+{
+    unsigned count = play->lab->questions_count;
+    char **answers = calloc(count + 1, sizeof *answers);
+    int rc = count ? judge_answers(play, answers, err) : 0;
+    if (!rc && count) {
+        voice_heading(&play->voice, "Questions");
+        if (!play->options->play)
+            voice_sayf(&play->voice, 0, "",
+                       "The capture is finished: %s. Type ? for a hint.",
+                       play->capture_path);
+    }
+    for (unsigned i = 0; !rc && i < count; i++)
+        if (!ask_one(play, i, answers[i]))
+            break;
+    for (unsigned i = 0; i < count; i++)
+        free(answers[i]);
+    free(answers);
+    return rc;
+}

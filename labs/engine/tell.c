@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Events as sentences for a person: a row for each kind that is worth a line.
+ * Everything that came from the network is escaped. */
+#include "labs/engine/play.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A member of data as safe text, `most` letters at most; free() it. */
+static char *safe(const json_t *event, const char *key, size_t most)
+{
+    const char *text = event_data(event, key);
+    size_t len = strlen(text);
+    char *escaped = term_escape(text, len > most ? most : len, false);
+    if (len <= most)
+        return escaped;
+    char *cut;
+    if (asprintf(&cut, "%s...", escaped) < 0)
+        abort();
+    free(escaped);
+    return cut;
+}
+
+static long long number(const json_t *event, const char *key)
+{
+    return event_number(json_object_get(event, "data"), key);
+}
+
+/* Who opened the connection. */
+static const char *opener(const struct play *play, const json_t *event)
+{
+    struct index_tuple tuple;
+    const char *place =
+        event_tuple(event, &tuple) ? play_place_at(play, tuple.src) : NULL;
+    return place ? place : "someone";
+}
+
+static bool is_server(const json_t *event)
+{
+    return !strcmp(event_member(event, "role"), "server");
+}
+
+typedef bool sentence(const struct play *play, const json_t *event,
+                      struct buf *out);
+
+static bool say_cert(const struct play *play, const json_t *event,
+                     struct buf *out)
+{
+    (void)play;
+    if (strcmp(event_data(event, "role"), "forged") != 0)
+        return false;
+    char *forgery = safe(event, "forgery", 16);
+    buf_printf(out, "offers a forged certificate%s%s%s", *forgery ? " (" : "",
+               forgery, *forgery ? ")" : "");
+    free(forgery);
+    return true;
+}
+
+static bool say_alert(const struct play *play, const json_t *event,
+                      struct buf *out)
+{
+    char *name = safe(event, "name", 40);
+    bool up = !strcmp(event_member(event, "dir"), "up");
+    buf_printf(out, "sees alert %s (%lld) from %s", name, number(event, "code"),
+               up ? opener(play, event) : "its own side");
+    free(name);
+    return up;
+}
+
+static bool say_verdict(const struct play *play, const json_t *event,
+                        struct buf *out)
+{
+    char *verdict = safe(event, "verdict", 16), *how = safe(event, "how", 16);
+    bool refused = !strcmp(verdict, "refused");
+    buf_printf(out,
+               "%s %s%s" TERM_PLAIN " the certificate (%s); %lld bytes of "
+               "application data came",
+               opener(play, event), refused ? TERM_GOOD : TERM_BAD, verdict,
+               how, number(event, "app_bytes"));
+    free(verdict);
+    free(how);
+    return true;
+}
+
+static bool say_request(const struct play *play, const json_t *event,
+                        struct buf *out)
+{
+    char *method = safe(event, "method", 16),
+         *target = safe(event, "target", 60);
+    buf_printf(out, "gets %s %s from %s", method, target, opener(play, event));
+    free(method);
+    free(target);
+    return is_server(event);
+}
+
+static bool say_response(const struct play *play, const json_t *event,
+                         struct buf *out)
+{
+    (void)play;
+    char *reason = safe(event, "reason", 30);
+    buf_printf(out, "answers %lld %s", number(event, "status"), reason);
+    free(reason);
+    return is_server(event);
+}
+
+static bool say_changed(const struct play *play, const json_t *event,
+                        struct buf *out)
+{
+    (void)play;
+    char *what = safe(event, "what", 16), *before = safe(event, "before", 60),
+         *after = safe(event, "after", 60);
+    buf_printf(out,
+               TERM_BAD "changes" TERM_PLAIN " the %s: \"%s\" becomes "
+                        "\"%s\"",
+               what, before, after);
+    free(what);
+    free(before);
+    free(after);
+    return true;
+}
+
+static bool say_secret(const struct play *play, const json_t *event,
+                       struct buf *out)
+{
+    (void)play;
+    char *what = safe(event, "what", 16), *value = safe(event, "value", 60);
+    buf_printf(out, TERM_BAD "reads" TERM_PLAIN " a %s: %s", what, value);
+    free(what);
+    free(value);
+    return true;
+}
+
+static bool say_ledger(const struct play *play, const json_t *event,
+                       struct buf *out)
+{
+    (void)play;
+    char *to = safe(event, "to", 40);
+    buf_printf(out, "books %lld to %s; %lld are left", number(event, "amount"),
+               to, number(event, "balance"));
+    free(to);
+    return true;
+}
+
+static bool say_login(const struct play *play, const json_t *event,
+                      struct buf *out)
+{
+    (void)play;
+    char *user = safe(event, "user", 40);
+    bool ok =
+        json_is_true(json_object_get(json_object_get(event, "data"), "ok"));
+    buf_printf(out, "%s %s", ok ? "logs in" : "turns away", user);
+    free(user);
+    return true;
+}
+
+static bool say_unreachable(const struct play *play, const json_t *event,
+                            struct buf *out)
+{
+    (void)play;
+    char *reason = safe(event, "reason", 120);
+    buf_printf(out, "cannot reach the server: %s", reason);
+    free(reason);
+    return true;
+}
+
+static bool say_refused(const struct play *play, const json_t *event,
+                        struct buf *out)
+{
+    (void)play;
+    char *why = safe(event, "sentence", 160);
+    buf_printf(out, "refuses the request: %s", why);
+    free(why);
+    return true;
+}
+
+static const struct {
+    const char *kind;
+    sentence *say; /* false: not worth a line after all */
+} rows[] = {
+    {"tls.cert", say_cert},
+    {"tls.alert", say_alert},
+    {"tls.verdict", say_verdict},
+    {"http.request", say_request},
+    {"http.response", say_response},
+    {"http.refused", say_refused},
+    {"attack.changed", say_changed},
+    {"secret.read", say_secret},
+    {"ledger.entry", say_ledger},
+    {"bank.login", say_login},
+    {"server.unreachable", say_unreachable},
+};
+
+static void tell_one(struct play *play, const json_t *event)
+{
+    struct buf text = {0};
+    bool said = false;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!strcmp(rows[i].kind, event_kind(event)))
+            said = rows[i].say(play, event, &text);
+    uint64_t frame = event_frame(event);
+    if (frame)
+        buf_printf(&text, TERM_FAINT "  [frame %llu]" TERM_PLAIN,
+                   (unsigned long long)frame);
+    buf_append(&text, "", 1);
+    char head[48];
+    snprintf(head, sizeof head, "%-9s ", event_member(event, "place"));
+    if (said)
+        voice_say(&play->voice, 2, head, (char *)buf_head(&text));
+    buf_free(&text);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    long long one = event_number(*(json_t *const *)a, "t");
+    long long two = event_number(*(json_t *const *)b, "t");
+    return one < two ? -1 : one > two;
+}
+
+void tell_events(struct play *play)
+{
+    struct chronicle *chronicle = &play->chronicle;
+    size_t count = json_array_size(chronicle->events) - chronicle->told;
+    json_t **fresh = calloc(count + 1, sizeof(json_t *));
+    for (size_t i = 0; i < count; i++)
+        fresh[i] = json_array_get(chronicle->events, chronicle->told + i);
+    qsort(fresh, count, sizeof(json_t *), by_time);
+    for (size_t i = 0; i < count; i++)
+        tell_one(play, fresh[i]);
+    chronicle->told += count;
+    free(fresh);
+}
