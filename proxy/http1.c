@@ -685,33 +685,46 @@ static void scan_restart(struct http1_scan *scan)
     *scan = (struct http1_scan){.lenient = scan->lenient};
 }
 
+/* The fields are many and are written before they are read. */
+static void head_clear(struct http1_head *head, enum http1_kind kind)
+{
+    memset(head, 0, offsetof(struct http1_head, fields));
+    head->kind = kind;
+}
+
+/* Go on with a head of which some lines were judged in earlier calls. What
+ * they said is gone with the head that the caller had then, but they are
+ * good: at the end they are read once more, in one go. */
+static enum step resume(struct parse *parse, struct http1_scan *scan,
+                        size_t len)
+{
+    struct http1_head *out = parse->out;
+    if (scan->fields) {
+        /* A fold may look at the field before it. */
+        out->fields_count = scan->fields;
+        out->fields[scan->fields - 1] = (struct http1_field){0};
+    }
+    enum step step = read_lines(parse, scan, len);
+    if (step != STEP_END)
+        return step;
+    head_clear(out, parse->kind);
+    scan_restart(scan);
+    return read_lines(parse, scan, len);
+}
+
 ssize_t http1_head_read(struct http1_scan *scan, enum http1_kind kind,
                         const char *request_method, const char *bytes,
                         size_t len, struct http1_head *out,
                         struct http1_fault *fault)
 {
     struct parse parse = {bytes, kind, scan->lenient, out, fault};
-    bool resumed = scan->line > 0;
     assert(scan->seen <= len);
     if (scan->seen == len)
         return 0;
-    memset(out, 0, offsetof(struct http1_head, fields));
-    out->kind = kind;
-    if (resumed && scan->fields) {
-        /* A fold may look at the field before it. */
-        out->fields_count = scan->fields;
-        out->fields[scan->fields - 1] = (struct http1_field){0};
-    }
-    enum step step = read_lines(&parse, scan, len);
+    head_clear(out, kind);
+    enum step step =
+        scan->line ? resume(&parse, scan, len) : read_lines(&parse, scan, len);
     scan->fields = (uint16_t)out->fields_count;
-    if (step == STEP_END && resumed) {
-        /* The lines were judged one by one as they came, and what they said
-         * is gone. They are good: read them once more, in one go. */
-        memset(out, 0, offsetof(struct http1_head, fields));
-        out->kind = kind;
-        scan_restart(scan);
-        step = read_lines(&parse, scan, len);
-    }
     if (step != STEP_END)
         return step == STEP_MORE ? 0 : -1;
     uint32_t used = scan->seen;

@@ -70,8 +70,10 @@ static void what_happened(struct report *report, unsigned number,
     if (!ladder.count)
         return;
     heading(out, "What happened");
-    out_raw(out, "<figure><div class=\"wide\" tabindex=\"0\" role=\"region\" "
-                 "aria-label=\"Ladder of messages\">\n");
+    out_format(out,
+               "<figure><div class=\"wide\" tabindex=\"0\" role=\"region\" "
+               "aria-label=\"Ladder of step %u\">\n",
+               number + 1);
     ladder_svg(&ladder, number, report->steps[number].title, out);
     out_raw(out, "</div>\n");
     if (ladder.left_out)

@@ -449,6 +449,71 @@ static void a_killed_run_is_reported_as_such(void **state)
     free(page);
 }
 
+/* Write a damaged copy of a file, load, and draw what came of it. */
+static void survive(const char *name, const char *bytes, size_t len)
+{
+    struct report report;
+    struct err err = ERR_INIT;
+    struct out out = {0};
+    put(name, bytes, len);
+    int dir = open(folder, O_RDONLY | O_DIRECTORY);
+    assert_true(dir >= 0);
+    int rc = report_load(dir, &report, &err);
+    close(dir);
+    if (rc) {
+        assert_int_equal(err.code, EXIT_USAGE);
+        assert_true(err.text[0]);
+        return;
+    }
+    text_write(&report, 80, true, &out);
+    md_write(&report, &out);
+    html_write(&report, &out);
+    har_write(&report, &out);
+    assert_false(out.failed);
+    out_free(&out);
+    report_free(&report);
+}
+
+static void a_file_cut_anywhere_is_survived(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"result.json", "events.jsonl"};
+    for (size_t i = 0; i < 2; i++) {
+        char path[256];
+        size_t len;
+        copy_fixture("lab13");
+        snprintf(path, sizeof path, FIXTURES "lab13/%s", names[i]);
+        char *bytes = take(path, &len);
+        for (size_t cut = 0; cut < len; cut += 211)
+            survive(names[i], bytes, cut);
+        free(bytes);
+    }
+}
+
+static void bytes_that_were_changed_are_survived(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"result.json", "events.jsonl"};
+    static const char tricks[] = "\0\"{}[]:,0-9eE\\u\x7f\xff\xc3 \n";
+    uint32_t dice = 1;
+    for (size_t i = 0; i < 2; i++) {
+        char path[256];
+        size_t len;
+        copy_fixture("lab13");
+        snprintf(path, sizeof path, FIXTURES "lab13/%s", names[i]);
+        char *bytes = take(path, &len);
+        for (unsigned round = 0; round < 150; round++) {
+            dice = dice * 1664525 + 1013904223;
+            size_t at = (dice >> 8) % len;
+            char kept = bytes[at];
+            bytes[at] = tricks[dice % (sizeof tricks - 1)];
+            survive(names[i], bytes, len);
+            bytes[at] = kept;
+        }
+        free(bytes);
+    }
+}
+
 /* ---- hostile text ------------------------------------------------------ */
 
 #define HOSTILE                                                                \
@@ -818,6 +883,8 @@ int main(void)
         TEST(values_of_the_wrong_type_are_left_out),
         TEST(damaged_events_are_counted_and_the_report_says_so),
         TEST(a_killed_run_is_reported_as_such),
+        TEST(a_file_cut_anywhere_is_survived),
+        TEST(bytes_that_were_changed_are_survived),
         TEST(hostile_text_stays_text_on_the_page),
         TEST(hostile_text_stays_text_in_markdown),
         TEST(hostile_text_cannot_command_a_terminal),
