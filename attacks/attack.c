@@ -85,6 +85,16 @@ static bool allowed(const struct attack_param *param, const char *value)
     return false;
 }
 
+/* A lab file says true and false where a person says yes and no. */
+static const char *spelled(const struct attack_param *param, const char *value)
+{
+    if (strcmp(param->value, "yes|no") != 0)
+        return value;
+    return !strcmp(value, "true")    ? "yes"
+           : !strcmp(value, "false") ? "no"
+                                     : value;
+}
+
 /* One "key=value". */
 static int take_word(struct attack_run *run, const char *word, struct err *err)
 {
@@ -95,16 +105,17 @@ static int take_word(struct attack_run *run, const char *word, struct err *err)
     if (index < 0)
         return no_such_param(attack, key ? key : word, err);
     const struct attack_param *param = &attack->params[index];
-    if (!word[len] || !allowed(param, word + len + 1)) {
-        err_code(err, EXIT_USAGE, "%s: %s wants %s, as in %s=%s", attack->name,
-                 key, param->value, key, param->value);
+    const char *value = word[len] ? spelled(param, word + len + 1) : NULL;
+    if (!value || !allowed(param, value)) {
+        err_code(err, EXIT_USAGE, "%s: \"%s\" is not %s=%s", attack->name, word,
+                 key, param->value);
         return -1;
     }
     if (run->values[index]) {
         err_code(err, EXIT_USAGE, "%s: %s is given twice", attack->name, key);
         return -1;
     }
-    run->values[index] = arena_text(&run->arena, word + len + 1);
+    run->values[index] = arena_text(&run->arena, value);
     if (!run->values[index]) {
         err_set(err, "%s: out of memory", attack->name);
         return -1;

@@ -56,6 +56,7 @@ struct attack_run {
     struct attack_env env;
     struct hook hook;   /* ATTACK_HOOK: give its address to the proxy */
     void *state;        /* the attack's own */
+    struct err failure; /* set, and the loop stopped, when it cannot go on */
     struct arena arena; /* for what lives as long as the run */
 };
 

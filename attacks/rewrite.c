@@ -167,13 +167,26 @@ static bool fits_a_field(const char *text)
     return true;
 }
 
+static bool is_field_name(const char *text)
+{
+    return *text && !text[strspn(text, "!#$%&'*+-.^_`|~0123456789"
+                                       "abcdefghijklmnopqrstuvwxyz"
+                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ")];
+}
+
 static int check(const struct rewrite *rewrite, struct err *err)
 {
     if (!rewrite->find_len) {
         err_code(err, EXIT_USAGE, "rewrite: find is empty");
         return -1;
     }
-    if (rewrite->field && (!*rewrite->field || !fits_a_field(rewrite->with))) {
+    if (rewrite->field && !is_field_name(rewrite->field)) {
+        err_code(err, EXIT_USAGE,
+                 "rewrite: \"%s\" is not the name of a header field",
+                 rewrite->field);
+        return -1;
+    }
+    if (rewrite->field && !fits_a_field(rewrite->with)) {
         err_code(err, EXIT_USAGE,
                  "rewrite: a field's value is one line, so with may hold no "
                  "line break and no other control character");

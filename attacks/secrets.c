@@ -78,10 +78,18 @@ static size_t form_decode(char *text, size_t len)
     return used;
 }
 
+static bool is_blank(char byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
 void secrets_flush(struct secrets *secrets)
 {
     const struct secret_mark *mark = secrets->open;
     secrets->open = NULL;
+    while (mark && !mark->form && secrets->value_len &&
+           is_blank(secrets->value[secrets->value_len - 1]))
+        secrets->value_len--; /* white space behind a field's value */
     if (!mark || !secrets->value_len)
         return;
     struct secret secret = {
@@ -100,8 +108,7 @@ void secrets_flush(struct secrets *secrets)
 /* One byte that may belong to the open value. */
 static void value_byte(struct secrets *secrets, char byte)
 {
-    bool blank = byte == ' ' || byte == '\t';
-    if (!secrets->open->form && blank && !secrets->value_len) {
+    if (!secrets->open->form && is_blank(byte) && !secrets->value_len) {
         secrets->value_at++; /* white space before a field's value */
         return;
     }
