@@ -402,7 +402,7 @@ int main(int argc, char **argv)
         server_stop(&server);
         return err.code;
     }
-    if (!options.json)
+    if (report_fd < 0)
         fprintf(stderr, "bank-server: listening on %s\n",
                 server.addresses.bytes);
     server_run(&server);

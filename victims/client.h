@@ -7,6 +7,7 @@
 #define VICTIMS_CLIENT_H
 
 #include "certs/err.h"
+#include "certs/verify.h"
 #include "proxy/base/dial.h"
 #include "victims/http.h"
 #include "victims/report.h"
@@ -336,7 +337,7 @@ static inline void client_result(struct client *client, int code)
     if (client->url.tls && client->connected) {
         report_number(&data, "verify_code", client->verify_code);
         report_string(&data, "verify_name",
-                      X509_verify_cert_error_string(client->verify_code));
+                      verify_name((int)client->verify_code));
     }
     report_bytes(&data, "body", answer->body.bytes,
                  answer->body.len < HTTP_SHOWN ? answer->body.len : HTTP_SHOWN);

@@ -7,6 +7,7 @@
 #define VICTIMS_SERVER_H
 
 #include "certs/err.h"
+#include "certs/verify.h"
 #include "proxy/base/dial.h"
 #include "victims/http.h"
 #include "victims/report.h"
@@ -87,28 +88,14 @@ static inline struct report_where server_where(const struct server_talk *talk,
                                  .len = way->len};
 }
 
-/* "unknown_ca", as RFC 8446 6 spells it. */
-static inline void server_alert_name(int code, char *name, size_t room)
-{
-    const char *words = SSL_alert_desc_string_long(code);
-    if (!strcmp(words, "unknown"))
-        snprintf(name, room, "alert_%d", code);
-    else
-        snprintf(name, room, "%s", words);
-    for (; *name; name++)
-        *name = *name == ' ' ? '_' : (char)tolower((unsigned char)*name);
-}
-
 static inline void server_on_alert(struct server_talk *talk, bool sent,
                                    const unsigned char *bytes)
 {
     struct text data = {0};
-    char name[64];
     struct report_where where = server_where(talk, sent ? "down" : "up");
-    server_alert_name(bytes[1], name, sizeof name);
     report_string(&data, "level", bytes[0] == 1 ? "warning" : "fatal");
     report_number(&data, "code", bytes[1]);
-    report_string(&data, "name", name);
+    report_string(&data, "name", alert_name(bytes[1]));
     report("tls.alert", &where, &data);
     if (!sent)
         talk->alert = bytes[1];
@@ -192,7 +179,6 @@ static inline void server_report_done(struct server_talk *talk)
 static inline void server_report_verdict(struct server_talk *talk)
 {
     struct text data = {0};
-    char name[64];
     struct report_where where = server_where(talk, NULL);
     bool accepted = talk->wire.in.clear > 0;
     bool close_notify = talk->alert == SSL_AD_CLOSE_NOTIFY;
@@ -204,8 +190,7 @@ static inline void server_report_verdict(struct server_talk *talk)
     report_string(&data, "verdict", accepted ? "accepted" : "refused");
     report_string(&data, "how", how);
     if (talk->alert >= 0) {
-        server_alert_name(talk->alert, name, sizeof name);
-        report_string(&data, "alert", name);
+        report_string(&data, "alert", alert_name(talk->alert));
         report_number(&data, "alert_code", talk->alert);
     }
     report_number(&data, "app_bytes", (long long)talk->wire.in.clear);

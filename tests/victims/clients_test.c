@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What each client makes of each certificate: end to end over loopback, judged
+ * by what the bank saw of it. */
+#include "tests/victims/stage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum client { CAREFUL, NO_VERIFY, NO_NAME_CHECK };
+
+static const char *const programs[] = {"https-client", "https-client-no-verify",
+                                       "https-client-no-name-check"};
+
+struct encounter {
+    const char *forgery; /* NULL: the bank's own certificate */
+    enum client client;
+    const char *trust; /* which CAs */
+    int exit, code;    /* of the client: exit code, verify code */
+    const char *alert; /* that the bank got; NULL: none but close_notify */
+};
+
+static const struct encounter encounters[] = {
+    {NULL, CAREFUL, "lab", 0, 0, NULL},
+    {NULL, CAREFUL, "rogue", 60, 20, "unknown_ca"},
+    {"c00", CAREFUL, "lab", 0, 0, NULL},
+    {"c01", CAREFUL, "lab", 0, 0, NULL},
+    {"t01", CAREFUL, "lab", 60, 18, "unknown_ca"},
+    {"t02", CAREFUL, "lab", 60, 20, "unknown_ca"},
+    {"t03", CAREFUL, "lab", 60, 19, "unknown_ca"},
+    {"t04", CAREFUL, "lab", 60, 19, "unknown_ca"},
+    {"s01", CAREFUL, "lab", 60, 7, "decrypt_error"},
+    {"v01", CAREFUL, "lab", 60, 10, "certificate_expired"},
+    {"n01", CAREFUL, "lab", 60, 62, "bad_certificate"},
+    {"t03", CAREFUL, "rogue", 0, 0, NULL},
+    {"t01", NO_VERIFY, "lab", 0, 18, NULL},
+    {"t03", NO_VERIFY, "lab", 0, 19, NULL},
+    {"v01", NO_VERIFY, "lab", 0, 10, NULL},
+    {"n01", NO_VERIFY, "lab", 0, 0, NULL},
+    {"c00", NO_NAME_CHECK, "lab", 0, 0, NULL},
+    {"n01", NO_NAME_CHECK, "lab", 0, 0, NULL},
+    {"t01", NO_NAME_CHECK, "lab", 60, 18, "unknown_ca"},
+    {"t03", NO_NAME_CHECK, "lab", 60, 19, "unknown_ca"},
+    {"v01", NO_NAME_CHECK, "lab", 60, 10, "certificate_expired"},
+};
+
+static const char *text_of(json_t *data, const char *key)
+{
+    return json_string_value(json_object_get(data, key));
+}
+
+static long long number_of(json_t *data, const char *key)
+{
+    return json_integer_value(json_object_get(data, key));
+}
+
+static void check_verdict(struct stage *stage, const struct encounter *expected)
+{
+    json_t *verdict = stage_event(stage, "tls.verdict", 0);
+    bool refused = expected->alert != NULL;
+    assert_string_equal(text_of(verdict, "verdict"),
+                        refused ? "refused" : "accepted");
+    assert_string_equal(text_of(verdict, "how"), refused ? "alert" : "data");
+    assert_string_equal(text_of(verdict, "alert"),
+                        refused ? expected->alert : "close_notify");
+    assert_true(refused == (number_of(verdict, "app_bytes") == 0));
+}
+
+static void meet(struct stage *stage, const struct encounter *expected,
+                 const char *version)
+{
+    static struct stage_visit visit;
+    char command[256];
+    print_message("%s meets %s, trusts %s, TLS %s\n",
+                  programs[expected->client],
+                  expected->forgery ? expected->forgery : "the bank",
+                  expected->trust, version);
+    snprintf(command, sizeof command,
+             "%s --get https://bank.lab.test:{https}/ --trust {dir}/%s.pem "
+             "--tls %s",
+             programs[expected->client], expected->trust, version);
+    stage_open_bank(stage, expected->forgery);
+    stage_run(stage, command, &visit);
+    assert_int_equal(visit.exit, expected->exit);
+    assert_int_equal(number_of(visit.result, "verify_code"), expected->code);
+    check_verdict(stage, expected);
+    stage_close_bank(stage);
+    json_decref(visit.result);
+}
+
+static void each_client_refuses_what_it_checks_and_nothing_else(void **state)
+{
+    for (unsigned i = 0; i < sizeof encounters / sizeof *encounters; i++) {
+        meet(*state, &encounters[i], "1.3");
+        meet(*state, &encounters[i], "1.2");
+    }
+}
+
+/* Nobody signs for this one: there is no certificate to blame. */
+static void without_the_private_key_nobody_gets_through(void **state)
+{
+    struct stage *stage = *state;
+    static struct stage_visit visit;
+    for (unsigned i = 0; i < 3; i++) {
+        char command[256];
+        snprintf(command, sizeof command,
+                 "%s --get https://bank.lab.test:{https}/ --trust "
+                 "{dir}/lab.pem",
+                 programs[i]);
+        stage_open_bank(stage, "s04");
+        stage_run(stage, command, &visit);
+        assert_int_equal(visit.exit, 35);
+        json_t *verdict = stage_event(stage, "tls.verdict", 0);
+        assert_string_equal(text_of(verdict, "verdict"), "refused");
+        assert_string_equal(text_of(verdict, "alert"), "decrypt_error");
+        stage_close_bank(stage);
+        json_decref(visit.result);
+    }
+}
+
+static void the_name_in_the_url_counts_and_not_the_one_on_the_road(void **state)
+{
+    struct stage *stage = *state;
+    static struct stage_visit visit;
+    stage_open_bank(stage, NULL);
+    stage_run(stage,
+              "https-client --get https://other.lab.test:{https}/ --trust "
+              "{dir}/lab.pem",
+              &visit);
+    assert_int_equal(visit.exit, 60);
+    assert_non_null(strstr(visit.output, "hostname mismatch"));
+    json_decref(visit.result);
+    stage_run(stage,
+              "https-client --get https://127.0.0.1:{https}/ --trust "
+              "{dir}/lab.pem",
+              &visit);
+    assert_int_equal(visit.exit, 60);
+    assert_int_equal(number_of(visit.result, "verify_code"), 64);
+    assert_string_equal(text_of(visit.result, "verify_name"),
+                        "X509_V_ERR_IP_ADDRESS_MISMATCH");
+    json_decref(visit.result);
+    stage_close_bank(stage);
+}
+
+static void without_a_list_nobody_is_trusted(void **state)
+{
+    struct stage *stage = *state;
+    static struct stage_visit visit;
+    stage_open_bank(stage, NULL);
+    stage_run(stage, "https-client --get https://bank.lab.test:{https}/",
+              &visit);
+    assert_int_equal(visit.exit, 60);
+    json_decref(visit.result);
+    stage_run(stage,
+              "https-client --get https://bank.lab.test:{https}/ --trust "
+              "{dir}/nothing.pem",
+              &visit);
+    assert_int_equal(visit.exit, 77);
+    json_decref(visit.result);
+    stage_close_bank(stage);
+}
+
+static void a_visit_logs_in_pays_and_shows_the_balance(void **state)
+{
+    struct stage *stage = *state;
+    static struct stage_visit visit;
+    static const char *const schemes[] = {"http", "https"};
+    stage_open_bank(stage, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        char command[256];
+        snprintf(command, sizeof command,
+                 "https-client --get %s://bank.lab.test:{%s}/balance --trust "
+                 "{dir}/lab.pem --user alice --password correct_horse "
+                 "--transfer <b>&co=100",
+                 schemes[i], schemes[i]);
+        stage_run(stage, command, &visit);
+        assert_int_equal(visit.exit, 0);
+        assert_int_equal(number_of(visit.result, "status"), 200);
+        assert_non_null(strstr(visit.output, "&#60;b&#62;&#38;co"));
+        json_t *entry = stage_event(stage, "ledger.entry", i);
+        assert_string_equal(text_of(entry, "from"), "alice");
+        assert_string_equal(text_of(entry, "to"), "<b>&co");
+        assert_int_equal(number_of(entry, "amount"), 100);
+        assert_int_equal(number_of(entry, "balance"), 900 - 100 * (int)i);
+        json_decref(visit.result);
+    }
+    stage_close_bank(stage);
+    assert_int_equal(stage_count(stage, "bank.login"), 2);
+    assert_int_equal(stage_count(stage, "http.request"), 6);
+}
+
+static void a_wrong_password_is_an_exit_code_of_its_own(void **state)
+{
+    struct stage *stage = *state;
+    static struct stage_visit visit;
+    stage_open_bank(stage, NULL);
+    stage_run(stage,
+              "https-client --get http://bank.lab.test:{http}/balance --user "
+              "alice --password wrong",
+              &visit);
+    assert_int_equal(visit.exit, 1);
+    assert_int_equal(number_of(visit.result, "status"), 401);
+    assert_false(json_is_true(
+        json_object_get(stage_event(stage, "bank.login", 0), "ok")));
+    json_decref(visit.result);
+    stage_close_bank(stage);
+    assert_int_equal(stage_count(stage, "http.request"), 1);
+}
+
+static void
+words_that_make_no_sense_are_refused_before_anything_is_sent(void **state)
+{
+    static const struct {
+        const char *command;
+        int exit;
+    } rows[] = {
+        {"https-client", 2},
+        {"https-client --get ftp://bank.lab.test/", 2},
+        {"https-client --get http:///", 2},
+        {"https-client --get http://bank.lab.test:99999/", 2},
+        {"https-client --get http://bank.lab.test/a_b", 2},
+        {"https-client --get http://bank.lab.test/ --field nonsense", 2},
+        {"https-client --get http://bank.lab.test/ --tls 1.1", 2},
+        {"https-client --get http://bank.lab.test/ --timeout 0", 2},
+        {"https-client --get http://bank.lab.test/ --user alice", 2},
+        {"https-client --get http://bank.lab.test/ --transfer bob", 2},
+        {"https-client --get http://bank.lab.test/ --nonsense", 2},
+        {"https-client --get http://www.example.com/", 6},
+        {"https-client --get http://8.8.8.8/", 6},
+        {"https-client --get http://127.0.0.1:1/", 7},
+    };
+    static struct stage_visit visit;
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        stage_run(*state, rows[i].command, &visit);
+        print_message("%s\n", rows[i].command);
+        assert_int_equal(visit.exit, rows[i].exit);
+        json_decref(visit.result);
+    }
+}
+
+int main(void)
+{
+#define CASE(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(each_client_refuses_what_it_checks_and_nothing_else),
+        CASE(without_the_private_key_nobody_gets_through),
+        CASE(the_name_in_the_url_counts_and_not_the_one_on_the_road),
+        CASE(without_a_list_nobody_is_trusted),
+        CASE(a_visit_logs_in_pays_and_shows_the_balance),
+        CASE(a_wrong_password_is_an_exit_code_of_its_own),
+        CASE(words_that_make_no_sense_are_refused_before_anything_is_sent),
+    };
+#undef CASE
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
