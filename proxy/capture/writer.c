@@ -155,7 +155,11 @@ static void ask_sync(struct writer *writer, const uint8_t *bytes, size_t len)
         return;
     memcpy(&sync, bytes, sizeof sync);
     writer->last_asked = sync.number;
-    if (!writer->feed_open || feed_ask(writer->plan->feed, sync.number))
+    /* A feeder that cannot be asked has left; what it said last is still to be
+     * read, and its end of file answers. */
+    if (writer->feed_open)
+        feed_ask(writer->plan->feed, sync.number);
+    else
         answer(writer, sync.number, false);
 }
 
@@ -208,6 +212,10 @@ static void read_feed(struct writer *writer)
                            sizeof writer->message, MSG_DONTWAIT);
         if (got == -1 && (errno == EAGAIN || errno == EINTR))
             return;
+        /* It left without reading our last request. The kernel says so first,
+         * and then gives what it had sent. */
+        if (got == -1 && errno == ECONNRESET)
+            continue;
         if (got <= 0) {
             feeder_gone(writer);
         } else if (feed_decode(writer->message, (size_t)got, &handlers,

@@ -2,73 +2,33 @@
  *
  * Frames from a real interface, in a network namespace of this test's own that
  * looks like a lab's. Skipped where the machine gives none. */
-#include "proxy/base/dial.h"
-#include "proxy/base/netlink.h"
 #include "proxy/capture/capture.h"
 #include "proxy/capture/feed.h"
 #include "proxy/capture/index.h"
 #include "proxy/capture/raw.h"
 #include "proxy/capture/tap.h"
+#include "tests/proxy/capture/inside.h"
 #include "tests/proxy/capture/wire.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 static char folder[] = "/tmp/mitmlab-tap-XXXXXX";
 static char path[64];
 static bool inside;
 
-/* ---- a namespace like a lab's -------------------------------------------- */
-
-static bool put(const char *file, const char *text)
-{
-    int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    bool done = fd != -1 && write(fd, text, strlen(text)) > 0;
-    if (fd != -1)
-        close(fd);
-    return done;
-}
-
-static bool enter_namespaces(void)
-{
-    char uid[32], gid[32], number[32];
-    struct stat network;
-    snprintf(uid, sizeof uid, "0 %u 1", (unsigned)geteuid());
-    snprintf(gid, sizeof gid, "0 %u 1", (unsigned)getegid());
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS))
-        return false;
-    if (!put("/proc/self/setgroups", "deny") ||
-        !put("/proc/self/uid_map", uid) || !put("/proc/self/gid_map", gid) ||
-        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-        mount("tmpfs", "/run", "tmpfs", 0, NULL) || mkdir("/run/lab", 0700) ||
-        stat("/proc/self/ns/net", &network))
-        return false;
-    snprintf(number, sizeof number, "%llu", (unsigned long long)network.st_ino);
-    return put("/run/lab/.netns", number) && dial_inside_lab();
-}
-
 static int make_folder(void **state)
 {
-    struct err err = ERR_INIT;
     (void)state;
     if (!mkdtemp(folder))
         return -1;
     snprintf(path, sizeof path, "%s/capture.pcapng", folder);
-    inside = enter_namespaces();
+    inside = inside_enter();
     if (!inside)
         print_message("skipped: no user and network namespaces here (%s)\n",
                       strerror(errno));
-    int netlink = inside ? netlink_open(&err) : -1;
-    if (inside && netlink_link_up(netlink, "lo", NULL, &err))
-        return -1;
-    if (netlink != -1)
-        close(netlink);
     return 0;
 }
 
