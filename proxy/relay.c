@@ -749,6 +749,9 @@ static enum relay_state step_drain(struct relay *relay)
     if (!victim->tls.finished || victim->hears != END_HEARS)
         buf_clear(&victim->in);
     buf_clear(&server->in);
+    /* The FIN goes out here: nothing may come that would call us again. */
+    end_flush(victim);
+    end_flush(server);
     bool out = victim->says == END_FINISHED && !end_blocked(victim) &&
                (!server->open || !end_blocked(server));
     bool gone = victim->fin_in || victim->hears == END_LOST;
