@@ -39,11 +39,12 @@ static int read_frame(struct sniff *sniff, struct err *err)
     return rc;
 }
 
-static int read_block(struct sniff *sniff, struct err *err)
+/* The same for a file; `heard` false: pass over it. */
+static int read_block(struct sniff *sniff, bool heard, struct err *err)
 {
     struct pcapng_block block;
     int rc = pcapng_file_next(sniff->file, &block, err);
-    if (rc == 1 && block.kind == PCAPNG_PACKET) {
+    if (rc == 1 && heard && block.kind == PCAPNG_PACKET) {
         const struct pcapng_packet *packet = &block.packet;
         const struct pcapng_reader *reader = pcapng_file_reader(sniff->file);
         overhear_frame(sniff->overhear,
@@ -58,7 +59,7 @@ static void read_some(struct sniff *sniff)
     struct err *err = &sniff->run->failure;
     int rc = 1;
     for (int i = 0; rc == 1 && i < FRAMES_A_TURN; i++)
-        rc = sniff->raw ? read_frame(sniff, err) : read_block(sniff, err);
+        rc = sniff->raw ? read_frame(sniff, err) : read_block(sniff, true, err);
     if (rc < 0)
         uv_stop(sniff->run->env.loop);
 }
@@ -74,6 +75,20 @@ static void on_tick(uv_timer_t *tick)
     read_some(tick->data);
 }
 
+/* A file is taken for a wire: what is in it already was said before anybody
+ * listened. */
+static int open_file(struct sniff *sniff, const char *path, struct err *err)
+{
+    int rc = attack_value_is(sniff->run, "past", "yes") ? 0 : 1;
+    if (pcapng_open(path, &sniff->file, err))
+        return -1;
+    while (rc == 1)
+        rc = read_block(sniff, false, err);
+    if (rc < 0)
+        pcapng_close(sniff->file);
+    return rc;
+}
+
 /* Open the source and watch it. */
 static int listen_in(struct sniff *sniff, struct err *err)
 {
@@ -81,7 +96,7 @@ static int listen_in(struct sniff *sniff, struct err *err)
     const char *from = attack_value(run, "from");
     int rc;
     if (from) {
-        if (pcapng_open(from, &sniff->file, err))
+        if (open_file(sniff, from, err))
             return -1;
         uv_timer_init(run->env.loop, &sniff->handle.tick);
         rc = uv_timer_start(&sniff->handle.tick, on_tick, 0, FILE_EVERY_MS);
@@ -141,6 +156,7 @@ static const struct attack_param params[] = {
     {"iface", "NAME", "eth0", "the interface to listen on", false},
     {"look", "TEXT", NULL, "also report these texts (| between them)", false},
     {"from", "FILE", NULL, "read this growing capture instead", false},
+    {"past", "yes|no", "no", "with from: also what is in it already", false},
     {NULL, NULL, NULL, NULL, false},
 };
 

@@ -132,10 +132,10 @@ PY
 
 @test "sniff reads a password out of a growing capture" {
     write_capture whole.pcapng
-    head -c 300 whole.pcapng >growing.pcapng
+    head -c 100 whole.pcapng >growing.pcapng
     in_background events.jsonl "$MITMLAB" attack sniff --json \
         from=growing.pcapng
-    tail -c +301 whole.pcapng >>growing.pcapng
+    tail -c +101 whole.pcapng >>growing.pcapng
     wait_for events.jsonl '"kind":"secret.read"'
     grep -q '"attack":"sniff"' events.jsonl
     grep '"kind":"secret.read"' events.jsonl | python3 -c '
@@ -150,9 +150,20 @@ assert (event["dir"], event["at"], event["len"]) == ("up", 40, 13), event
     started=()
 }
 
+@test "what was said before anybody listened was not heard" {
+    write_capture whole.pcapng
+    cp whole.pcapng growing.pcapng
+    in_background events.jsonl "$MITMLAB" attack sniff --json \
+        from=growing.pcapng look=later
+    sed 's/open%20sesame/later--sesame/' whole.pcapng |
+        tail -c +49 >>growing.pcapng
+    wait_for events.jsonl '"value":"later"'
+    ! grep -q 'open sesame' events.jsonl
+}
+
 @test "without --json a person reads lines, with nothing that steers a terminal" {
     write_capture whole.pcapng
-    "$MITMLAB" attack sniff from=whole.pcapng >said &
+    "$MITMLAB" attack sniff from=whole.pcapng past=yes >said &
     started+=($!)
     wait_for said 'open sesame'
     run cat said
