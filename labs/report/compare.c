@@ -12,7 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAIRS_MOST = 20, PEM_MOST = 1 << 20, VALUE_MOST = 1500 };
+enum {
+    PAIRS_MOST = 20,
+    LOOKED_MOST = 200,
+    PEM_MOST = 1 << 20,
+    VALUE_MOST = 1500
+};
 
 static X509 *parse(struct text pem)
 {
@@ -195,11 +200,15 @@ struct comparison *comparisons_of(struct report *report, unsigned step,
     struct span span = step_facts(report, step);
     struct comparison *list =
         arena_alloc(&report->arena, (PAIRS_MOST + 1) * sizeof *list);
+    unsigned looked = 0;
     *out_count = 0;
     for (size_t i = 0; list && i < span.count; i++) {
         const struct fact *fact = &report->facts[span.first + i];
-        if (*out_count == PAIRS_MOST || !has_role(report, fact, "forged"))
+        if (*out_count == PAIRS_MOST || looked == LOOKED_MOST)
+            break;
+        if (!has_role(report, fact, "forged"))
             continue;
+        looked++;
         struct comparison *pair = &list[*out_count];
         compare(report, find_original(report, span, fact), fact, pair);
         *out_count += pair->count && !seen_before(list, *out_count);

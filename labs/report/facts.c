@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { UNKNOWN = -2 }; /* step of a fact that does not say */
+
 struct loading {
     struct report *report;
     size_t room, bad, beyond;
@@ -65,6 +67,10 @@ static void read_fact(json_t *line, struct fact *fact)
         .kind = get_text(line, "kind"),
         .leg = get_text(line, "leg"),
         .dir = get_text(line, "dir"),
+        .act = get_text(line, "act"),
+        .step = json_is_integer(json_object_get(line, "step"))
+                    ? get_number(line, "step") - 1
+                    : UNKNOWN,
         .data = json_object_get(line, "data"),
         .line = line,
     };
@@ -115,21 +121,40 @@ static void take_line(struct loading *loading, struct text bytes)
     read_fact(line, &report->facts[report->facts_count++]);
 }
 
-static int by_time(const void *a, const void *b)
+static int by_step(const void *a, const void *b)
 {
     const struct fact *one = a, *two = b;
+    if (one->step != two->step)
+        return one->step < two->step ? -1 : 1;
     if (one->t != two->t)
         return one->t < two->t ? -1 : 1;
     return (one->order > two->order) - (one->order < two->order);
 }
 
+/* The last step that had begun; without any times, all belongs to the first. */
+static long long step_at(const struct report *report, long long t)
+{
+    long long step = -1;
+    bool timed = false;
+    for (unsigned i = 0; i < report->steps_count; i++) {
+        timed |= report->steps[i].t0 != 0;
+        if (report->steps[i].t0 && report->steps[i].t0 <= t)
+            step = i;
+    }
+    return timed ? step : 0;
+}
+
 static void sort(struct report *report)
 {
-    for (size_t i = 0; i < report->facts_count; i++)
-        report->facts[i].order = i;
+    for (size_t i = 0; i < report->facts_count; i++) {
+        struct fact *fact = &report->facts[i];
+        fact->order = i;
+        if (fact->step == UNKNOWN)
+            fact->step = step_at(report, fact->t);
+    }
     if (report->facts_count)
         qsort(report->facts, report->facts_count, sizeof *report->facts,
-              by_time);
+              by_step);
 }
 
 static void note_damage(const struct loading *loading, bool cut)
@@ -216,28 +241,34 @@ bool fact_is(const struct fact *fact, const char *kind)
     return text_is(fact->kind, kind);
 }
 
-/* When the next step after `step` that has a time began. */
-static long long end_of(const struct report *report, unsigned step)
+static bool same(struct text one, struct text two)
 {
-    while (++step < report->steps_count)
-        if (report->steps[step].t0)
-            return report->steps[step].t0;
-    return INT64_MAX;
+    return one.len == two.len && !memcmp(one.bytes, two.bytes, one.len);
+}
+
+bool fact_is_upstream(const struct report *report, const struct fact *fact)
+{
+    /* What belongs together lies close together, also in a hostile file. */
+    enum { NEAR = 5000 };
+    size_t here = (size_t)(fact - report->facts);
+    size_t first = here < NEAR ? 0 : here - NEAR;
+    for (size_t i = first; i < report->facts_count && i < here + NEAR; i++) {
+        const struct fact *other = &report->facts[i];
+        if (text_is(other->leg, "server") && !same(other->place, fact->place) &&
+            other->opener_port == fact->opener_port &&
+            other->acceptor_port == fact->acceptor_port &&
+            same(other->opener, fact->opener) &&
+            same(other->acceptor, fact->acceptor))
+            return true;
+    }
+    return false;
 }
 
 struct span step_facts(const struct report *report, unsigned step)
 {
     struct span span = {0};
-    long long from = report->steps[step].t0, to = end_of(report, step);
-    /* Without any times, all that happened belongs to the first step. */
-    if (!from && !(step == 0 && to == INT64_MAX))
-        return span;
-    for (size_t i = 0; i < report->facts_count; i++) {
-        long long t = report->facts[i].t;
-        if (t < from || t >= to)
-            continue;
-        if (!span.count++)
+    for (size_t i = 0; i < report->facts_count; i++)
+        if (report->facts[i].step == step && !span.count++)
             span.first = i;
-    }
     return span;
 }

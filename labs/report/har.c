@@ -56,16 +56,18 @@ static bool answers(const struct fact *request, const struct fact *response)
 }
 
 /* A proxy's way to the server and the server's own account of it tell the
- * same message; the first account is kept. */
-static bool is_double(const struct pairing *pairing, const struct fact *fact)
+ * same message; the proxy knows whether it was changed. */
+static bool is_double(struct pairing *pairing, const struct fact *fact)
 {
     if (!fact->opener.len)
         return false;
     for (size_t back = 0; back < pairing->count && back < 200; back++) {
-        const struct fact *twin =
-            pairing->entries[pairing->count - 1 - back].request;
-        if (is_twin(twin, fact))
+        struct entry *entry = &pairing->entries[pairing->count - 1 - back];
+        if (is_twin(entry->request, fact)) {
+            if (text_is(fact->leg, "server"))
+                entry->request = fact;
             return true;
+        }
     }
     return false;
 }
@@ -92,7 +94,7 @@ static void take_response(struct pairing *pairing, const struct fact *fact)
         struct entry *entry = &pairing->entries[i];
         if (entry->response ? is_twin(entry->response, fact)
                             : answers(entry->request, fact)) {
-            if (!entry->response)
+            if (!entry->response || text_is(fact->leg, "server"))
                 entry->response = fact;
             return;
         }

@@ -46,6 +46,16 @@ void html_table_close(struct out *out)
     out_raw(out, "</tbody></table></div>\n");
 }
 
+/* What was answered, and what it took. */
+static void asked_given(struct out *out, const struct asked *asked)
+{
+    out_html(out, asked->given);
+    if (asked->tries > 1 || asked->hints > 0)
+        out_format(out, "<br><span class=\"soft\">%lld %s, %lld %s</span>",
+                   asked->tries, asked->tries == 1 ? "try" : "tries",
+                   asked->hints, asked->hints == 1 ? "hint" : "hints");
+}
+
 void html_asked(struct out *out, const char *caption, const struct asked *list,
                 unsigned count)
 {
@@ -57,7 +67,7 @@ void html_asked(struct out *out, const char *caption, const struct asked *list,
         out_html(out, asked->question);
         out_raw(out, "</th><td>");
         if (asked->was_given)
-            out_html(out, asked->given);
+            asked_given(out, asked);
         else
             out_raw(out, "<span class=\"soft\">not given</span>");
         out_raw(out, "</td><td>");
@@ -297,6 +307,12 @@ static void reproduce(struct report *report, struct out *out)
     out_raw(out, "</code></pre>\n<p>A display filter from above, given to "
                  "Wireshark or tshark over capture.pcapng, selects the frame "
                  "that stands beside it.</p>\n");
+    if (report->seal.len) {
+        out_raw(out, "<p>Each prediction was sealed before the attack; the "
+                     "chain of seals ends with <code>");
+        out_html(out, report->seal);
+        out_raw(out, "</code>.</p>\n");
+    }
     places(report, out);
     pairs(out, "What ran", versions, report->versions, report->versions_count);
     pairs(out, "Files of this run", artefacts, report->artefacts,

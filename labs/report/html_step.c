@@ -129,7 +129,7 @@ static void acts(struct out *out, const struct step *step)
         html_element(out, "h4", "", act->name);
         command_block(out, act->at, act->command);
         if (act->output.len) {
-            out_raw(out, "<pre class=\"long\">");
+            out_raw(out, "<pre class=\"long\" tabindex=\"0\">");
             out_html_block(out, act->output);
             out_raw(out, "</pre>\n");
         }
@@ -139,6 +139,13 @@ static void acts(struct out *out, const struct step *step)
 }
 
 /* ---- what was expected ------------------------------------------------- */
+
+/* "careful: alert is unknown_ca" says whose it is. */
+static bool names_act(const struct expectation *it)
+{
+    return it->what.len > it->act.len &&
+           !memcmp(it->what.bytes, it->act.bytes, it->act.len);
+}
 
 static void expectations(struct out *out, const struct step *step)
 {
@@ -151,7 +158,7 @@ static void expectations(struct out *out, const struct step *step)
         const struct expectation *it = &step->expectations[i];
         out_raw(out, "<tr><th scope=\"row\">");
         out_html(out, it->what);
-        if (it->act.len) {
+        if (it->act.len && !names_act(it)) {
             out_raw(out, " <span class=\"soft\">(");
             out_html(out, it->act);
             out_raw(out, ")</span>");
@@ -362,13 +369,13 @@ static void verdicts(struct report *report, unsigned number, struct out *out)
 
 /* ---- all of it --------------------------------------------------------- */
 
-static void guide(struct out *out, const struct step *step)
+static void guide(struct out *out, const char *title, struct text part)
 {
-    if (!step->guide.len)
+    if (!part.len)
         return;
-    heading(out, "From the guide");
+    heading(out, title);
     out_raw(out, "<div class=\"guide\">\n");
-    guide_html(step->guide, 3, out);
+    guide_html(part, 3, out);
     out_raw(out, "</div>\n");
 }
 
@@ -386,13 +393,16 @@ void html_step(struct report *report, unsigned number, struct out *out)
         out_html(out, step->reason);
     }
     out_raw(out, "</p>\n");
-    guide(out, step);
+    struct text before, after;
+    split_guide(step->guide, &before, &after);
+    guide(out, "From the guide", before);
     if (step->predictions_count) {
         heading(out, "Predictions, before it happened");
         html_asked(out, NULL, step->predictions, step->predictions_count);
     }
     attacks(out, step);
     what_happened(report, number, out);
+    guide(out, "How to read it", after);
     all_evidence(out, step);
     certificates(report, number, out);
     verdicts(report, number, out);

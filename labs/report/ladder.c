@@ -89,10 +89,9 @@ static bool say_end(struct building *building, const struct fact *fact,
                     struct rung *rung)
 {
     struct line why = line_of(building, fact, "why");
-    if (!strcmp(why.text, "done") || !why.text[0])
-        return false;
+    bool violent = !strcmp(why.text, "cut") || !strcmp(why.text, "failed");
     put(rung, "connection ends: %s", why.text);
-    return true;
+    return violent; /* the others say no more than the messages do */
 }
 
 static bool say_unreachable(struct building *building, const struct fact *fact,
@@ -153,6 +152,9 @@ static bool say_alert(struct building *building, const struct fact *fact,
 static bool say_verdict(struct building *building, const struct fact *fact,
                         struct rung *rung)
 {
+    /* Of a proxy's own way to the server it says nothing about a victim. */
+    if (fact_is_upstream(building->report, fact))
+        return false;
     struct line verdict = line_of(building, fact, "verdict");
     bool refused = !strcmp(verdict.text, "refused");
     if (refused)
@@ -177,10 +179,27 @@ static void mark_changed(const struct fact *fact, struct rung *rung)
         rung->mark = MARK_CHANGED;
 }
 
+/* What a body says in one line: the title of a page, else its beginning. */
+static struct line gist_of(struct building *building, const struct fact *fact)
+{
+    struct text body = fact_bytes(building->report, fact, "body");
+    const char *open =
+        body.len ? memmem(body.bytes, body.len, "<title>", 7) : NULL;
+    if (open) {
+        size_t left = body.len - (size_t)(open - body.bytes) - 7;
+        const char *end = memmem(open + 7, left, "</title>", 8);
+        if (end)
+            body = (struct text){open + 7, (size_t)(end - open - 7)};
+    }
+    struct line line;
+    text_line(body, line.text, sizeof line.text - 1);
+    return line;
+}
+
 static bool say_request(struct building *building, const struct fact *fact,
                         struct rung *rung)
 {
-    struct line body = line_of(building, fact, "body");
+    struct line body = gist_of(building, fact);
     mark_changed(fact, rung);
     put(rung, "%s %s%s%s", SAY("method"), SAY("target"),
         body.text[0] ? ": " : "", body.text);
@@ -190,7 +209,7 @@ static bool say_request(struct building *building, const struct fact *fact,
 static bool say_response(struct building *building, const struct fact *fact,
                          struct rung *rung)
 {
-    struct line body = line_of(building, fact, "body");
+    struct line body = gist_of(building, fact);
     mark_changed(fact, rung);
     put(rung, "%s %s%s%s", SAY("status"), SAY("reason"),
         body.text[0] ? ": " : "", body.text);
@@ -208,14 +227,57 @@ static bool say_refused(struct building *building, const struct fact *fact,
 static bool say_attack(struct building *building, const struct fact *fact,
                        struct rung *rung)
 {
-    put(rung, "switches on %s", SAY("attack"));
+    json_t *arguments = json_object_get(fact->data, "arguments");
+    char all[RUNG_TEXT] = "";
+    size_t used = 0;
+    const char *key;
+    json_t *value;
+    json_object_foreach(arguments, key, value)
+    {
+        char one[64];
+        text_line(bytes_of(building->report, value), one, sizeof one - 1);
+        if (one[0] && strcmp(one, "no") != 0 && used < sizeof all - 1)
+            used += (size_t)snprintf(all + used, sizeof all - used, " %.16s=%s",
+                                     key, one);
+    }
+    put(rung, "switches on %s%s", SAY("attack"), all);
     return true;
+}
+
+static bool is_word(char byte)
+{
+    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+           (byte >= 'A' && byte <= 'Z');
+}
+
+/* Leave of two texts only what differs, and the words that it stands in. */
+static void trim_same(struct text *one, struct text *two)
+{
+    size_t least = one->len < two->len ? one->len : two->len, front = 0;
+    while (front < least && one->bytes[front] == two->bytes[front])
+        front++;
+    size_t back = 0;
+    while (back < least - front &&
+           one->bytes[one->len - 1 - back] == two->bytes[two->len - 1 - back])
+        back++;
+    while (front && is_word(one->bytes[front - 1]))
+        front--;
+    while (back && is_word(one->bytes[one->len - back]))
+        back--;
+    *one = (struct text){one->bytes + front, one->len - front - back};
+    *two = (struct text){two->bytes + front, two->len - front - back};
 }
 
 static bool say_changed(struct building *building, const struct fact *fact,
                         struct rung *rung)
 {
-    put(rung, "writes \"%s\" in place of \"%s\"", SAY("after"), SAY("before"));
+    struct text before = fact_bytes(building->report, fact, "before");
+    struct text after = fact_bytes(building->report, fact, "after");
+    struct line was, is;
+    trim_same(&before, &after);
+    text_line(before, was.text, sizeof was.text - 1);
+    text_line(after, is.text, sizeof is.text - 1);
+    put(rung, "writes \"%s\" in place of \"%s\"", is.text, was.text);
     return true;
 }
 
@@ -359,7 +421,20 @@ static bool set_ends(struct building *building, const struct fact *fact,
 
 /* ---- all of it --------------------------------------------------------- */
 
-/* Both ends of a connection report the same message; it is drawn once. */
+static bool is_twin(const struct fact *one, const struct fact *two)
+{
+    /* Programs may count the bytes of a handshake differently. */
+    bool handshake = one->kind.len > 4 && !memcmp(one->kind.bytes, "tls.", 4);
+    return same(one->kind, two->kind) && same(one->opener, two->opener) &&
+           one->opener_port == two->opener_port &&
+           one->acceptor_port == two->acceptor_port &&
+           !same(one->place, two->place) &&
+           ((one->at == two->at && one->has_at == two->has_at) ||
+            (handshake && one->frame && one->frame == two->frame));
+}
+
+/* Both ends of a connection report the same message; it is drawn once, with
+ * what either of them knows about it. */
 static bool is_double(const struct building *building, const struct fact *fact,
                       const struct rung *rung)
 {
@@ -367,18 +442,31 @@ static bool is_double(const struct building *building, const struct fact *fact,
         return false;
     size_t count = building->ladder->count;
     for (size_t back = 0; back < count && back < 64; back++) {
-        const struct rung *before = &building->ladder->rungs[count - 1 - back];
+        struct rung *before = &building->ladder->rungs[count - 1 - back];
         const struct fact *twin = building->sources[count - 1 - back];
-        if (twin && same(twin->kind, fact->kind) &&
-            same(twin->opener, fact->opener) &&
-            twin->opener_port == fact->opener_port &&
-            twin->acceptor_port == fact->acceptor_port &&
-            twin->at == fact->at && twin->has_at == fact->has_at &&
-            before->from == rung->from && before->to == rung->to &&
-            !same(twin->place, fact->place))
+        if (twin && is_twin(twin, fact) && before->from == rung->from &&
+            before->to == rung->to) {
+            before->mark = before->mark ? before->mark : rung->mark;
+            before->frame = before->frame ? before->frame : rung->frame;
             return true;
+        }
     }
     return false;
+}
+
+/* An attack says that it is on after its program is ready, and the act may
+ * have been started by then: the attack comes first all the same. */
+static void put_before_acts(struct building *building)
+{
+    struct rung *rungs = building->ladder->rungs;
+    size_t at = building->ladder->count - 1;
+    for (; at && !building->sources[at - 1]; at--) {
+        struct rung kept = rungs[at - 1];
+        rungs[at - 1] = rungs[at];
+        rungs[at] = kept;
+        building->sources[at - 1] = building->sources[at];
+        building->sources[at] = NULL;
+    }
 }
 
 static void add(struct building *building, const struct fact *fact)
@@ -389,37 +477,46 @@ static void add(struct building *building, const struct fact *fact)
         if (fact_is(fact, rows[i].kind))
             row = &rows[i];
     struct rung rung = {.frame = fact->frame};
-    if (!row || !row->say(building, fact, &rung) ||
-        !set_ends(building, fact, row->shape, &rung) ||
-        is_double(building, fact, &rung))
+    if (!row)
         return;
     if (ladder->count == RUNGS_MOST) {
         ladder->left_out++;
         return;
     }
+    if (!row->say(building, fact, &rung) ||
+        !set_ends(building, fact, row->shape, &rung) ||
+        is_double(building, fact, &rung))
+        return;
     building->sources[ladder->count] = fact;
     ladder->rungs[ladder->count++] = rung;
+    if (fact_is(fact, "attack.start"))
+        put_before_acts(building);
 }
 
-/* Programs note a message when they have read it; the wire knows better. The
- * arrows that have frames are put into the order of their frames, and all
- * else stays where it is. */
-static void order_by_frame(struct ladder *ladder)
+/* Programs note a message when they have read it; the wire knows better. A
+ * rung goes where its frame belongs: what changes a message before it, what
+ * comes of it after it. A rung without a frame stays behind the one that it
+ * followed. */
+static void order_by_frame(struct building *building)
 {
+    struct ladder *ladder = building->ladder;
+    long long latest = 0;
+    for (size_t i = 0; i < ladder->count; i++) {
+        struct rung *rung = &ladder->rungs[i];
+        const struct fact *fact = building->sources[i];
+        bool cause = fact && fact_is(fact, "attack.changed");
+        if (rung->frame > latest)
+            latest = rung->frame;
+        long long frame = rung->frame ? rung->frame : latest;
+        bool message = rung->frame && rung->from != rung->to;
+        rung->order = 3 * frame + (cause ? 0 : message ? 1 : 2);
+    }
     for (size_t i = 1; i < ladder->count; i++) {
+        struct rung kept = ladder->rungs[i];
         size_t at = i;
-        for (size_t before = i; before-- > 0;) {
-            struct rung *one = &ladder->rungs[before],
-                        *two = &ladder->rungs[at];
-            if (!one->frame || one->from == one->to)
-                continue;
-            if (!two->frame || two->from == two->to || one->frame <= two->frame)
-                break;
-            struct rung kept = *one;
-            *one = *two;
-            *two = kept;
-            at = before;
-        }
+        for (; at && ladder->rungs[at - 1].order > kept.order; at--)
+            ladder->rungs[at] = ladder->rungs[at - 1];
+        ladder->rungs[at] = kept;
     }
 }
 
@@ -464,20 +561,26 @@ void ladder_build(struct report *report, unsigned step, struct ladder *out)
     for (unsigned i = 0; i < report->places_count; i++)
         column(out, report->places[i].name);
     add_all(&building, &report->steps[step], step_facts(report, step));
-    order_by_frame(out);
+    order_by_frame(&building);
+}
+
+/* Where a line may end: at a blank, else behind a mark inside a long word. */
+static size_t break_at(const char *text, size_t most)
+{
+    for (size_t at = most + 1; at-- > most / 3;)
+        if (text[at] == ' ')
+            return at;
+    for (size_t at = most; at > most / 2; at--)
+        if (strchr("&/?;,=", text[at - 1]))
+            return at;
+    return most;
 }
 
 size_t ladder_wrap(const char **text, size_t most)
 {
-    size_t len = strlen(*text), end = len;
-    if (len > most) {
-        end = most;
-        for (size_t at = most + 1; at-- > most / 3;)
-            if ((*text)[at] == ' ') {
-                end = at;
-                break;
-            }
-    }
+    size_t end = strlen(*text);
+    if (end > most)
+        end = break_at(*text, most);
     *text += end;
     *text += strspn(*text, " ");
     return end;

@@ -24,6 +24,7 @@ struct rung {
     bool both;         /* an arrow with two heads */
     enum mark mark;
     long long frame;      /* 0: none */
+    long long order;      /* by frame; used while building */
     char text[RUNG_TEXT]; /* printable ASCII */
 };
 

@@ -270,13 +270,12 @@ static void expectations(const struct step *step, struct out *out)
 {
     if (!step->expectations_count)
         return;
-    out_raw(out, "### Expected and observed\n\n| What | Act | Expected | "
-                 "Observed | Held |\n|---|---|---|---|---|\n");
+    out_raw(out, "### Expected and observed\n\n| What | Expected | "
+                 "Observed | Held |\n|---|---|---|---|\n");
     for (unsigned i = 0; i < step->expectations_count; i++) {
         const struct expectation *it = &step->expectations[i];
         out_raw(out, "|");
         cell(out, it->what);
-        cell(out, it->act);
         cell(out, it->expected);
         cell(out, it->observed);
         out_raw(out, it->held ? " held |\n" : " **not held** |\n");
@@ -308,6 +307,14 @@ static void acts(struct report *report, const struct step *step,
     }
 }
 
+static void guide(struct out *out, struct text part)
+{
+    if (!part.len)
+        return;
+    out_md_quote(out, part);
+    out_raw(out, "\n");
+}
+
 static void step_write(struct report *report, unsigned number, bool ascii,
                        struct out *out)
 {
@@ -317,10 +324,9 @@ static void step_write(struct report *report, unsigned number, bool ascii,
     out_format(out, "\n\n**%s.**", step_words(step));
     after_blank(out, step->reason);
     out_raw(out, "\n\n");
-    if (step->guide.len) {
-        out_md_quote(out, step->guide);
-        out_raw(out, "\n");
-    }
+    struct text before, after;
+    split_guide(step->guide, &before, &after);
+    guide(out, before);
     if (step->predictions_count) {
         out_raw(out, "### Predictions, before it happened\n\n");
         asked(out, step->predictions, step->predictions_count);
@@ -330,6 +336,7 @@ static void step_write(struct report *report, unsigned number, bool ascii,
     for (unsigned i = 0; i < step->attacks_count; i++)
         command(report, out, step->attacks[i].at, step->attacks[i].command);
     ladder(report, number, ascii, out);
+    guide(out, after);
     if (step->evidence_count)
         out_raw(out, "### Evidence\n\n");
     for (unsigned i = 0; i < step->evidence_count; i++)

@@ -214,6 +214,8 @@ static void read_asked(struct report *report, const json_t *item, void *into)
         FIELD(asked, "question", question, SHAPE_TEXT),
         FIELD(asked, "given", given, SHAPE_ANY),
         FIELD(asked, "answer", answer, SHAPE_ANY),
+        FIELD(asked, "tries", tries, SHAPE_NUMBER),
+        FIELD(asked, "hints", hints, SHAPE_NUMBER),
         FIELD(asked, "right", right, SHAPE_TRUTH),
         {0},
     };
@@ -374,6 +376,17 @@ static void read_step(struct report *report, const json_t *item, void *into)
     span_of_acts(into);
 }
 
+/* A report cannot hold its own hash. */
+static bool is_report(const char *name)
+{
+    static const char *const names[] = {"report.html", "report.md",
+                                        "flows.har"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(name, names[i]))
+            return true;
+    return false;
+}
+
 static struct pair *read_pairs(struct report *report, json_t *object,
                                unsigned *out_count)
 {
@@ -388,6 +401,8 @@ static struct pair *read_pairs(struct report *report, json_t *object,
     {
         if (!pairs || *out_count == most)
             break;
+        if (is_report(key))
+            continue;
         pairs[(*out_count)++] =
             (struct pair){text_of(key), any_text(report, value)};
     }
@@ -408,6 +423,7 @@ static void read_top(struct report *report)
         FIELD(report, "ended", ended, SHAPE_TEXT),
         FIELD(report, "command", command, SHAPE_TEXT),
         FIELD(report, "play", play, SHAPE_TEXT),
+        FIELD(report, "seal", seal, SHAPE_TEXT),
         FIELD(report, "seed", seed, SHAPE_NUMBER),
         {0},
     };

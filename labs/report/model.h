@@ -37,6 +37,7 @@ struct asked {
     struct text question, given, answer;
     struct text *choices;
     unsigned choices_count;
+    long long tries, hints; /* of a question at the end; 0: not counted */
     bool was_given, right;
 };
 
@@ -79,6 +80,8 @@ struct fact {
     long long at, len;
     bool has_at;
     struct text place, kind, leg, dir;
+    struct text act; /* that it belongs to, if the engine could tell */
+    long long step;  /* from 0; -1: before the first */
     struct text opener, acceptor; /* addresses of the tuple, or empty */
     int opener_port, acceptor_port;
     json_t *data; /* NULL if it was no object; jansson takes that */
@@ -92,7 +95,7 @@ struct pair {
 
 struct report {
     struct text lab, title, question, student, topology, status, reason;
-    struct text started, ended, command, play, secrets;
+    struct text started, ended, command, play, secrets, seal;
     struct text *claims;
     struct place *places;
     struct step *steps;
@@ -102,7 +105,7 @@ struct report {
     unsigned versions_count, artefacts_count;
     long long seed, got, max, packets, dropped;
     bool has_seed, has_capture, complete;
-    struct fact *facts; /* in the order of their times */
+    struct fact *facts; /* by step, then in the order of their times */
     size_t facts_count;
     struct text transcript;
     struct pair *certs; /* file name and PEM text, sorted by name */
@@ -138,7 +141,12 @@ struct text bytes_of(struct report *report, const json_t *latin1);
 long long fact_number(const struct fact *fact, const char *key, long long none);
 bool fact_is(const struct fact *fact, const char *kind);
 
-/* The facts of a step: those between its start and the start of the next. */
+/* True for what a server saw of a connection that a proxy opened: its other
+ * end is no victim, even where the server calls it so. */
+bool fact_is_upstream(const struct report *report, const struct fact *fact);
+
+/* The facts of a step: those that the engine gave to it, else those between its
+ * start and the start of the next. */
 struct span {
     size_t first, count;
 };

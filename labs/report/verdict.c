@@ -86,12 +86,12 @@ static void take(struct report *report, const struct fact *fact,
     }
 }
 
-/* The act that ran when the verdict fell. */
-static struct text act_at(const struct step *step, long long t)
+/* The act of the verdict, or else the last one that had begun by then. */
+static struct text act_of(const struct step *step, const struct fact *verdict)
 {
-    struct text name = TEXT("");
-    for (unsigned i = 0; i < step->acts_count; i++)
-        if (step->acts[i].t0 && step->acts[i].t0 <= t)
+    struct text name = verdict->act;
+    for (unsigned i = 0; !verdict->act.len && i < step->acts_count; i++)
+        if (step->acts[i].t0 && step->acts[i].t0 <= verdict->t)
             name = step->acts[i].name;
     return name;
 }
@@ -147,18 +147,24 @@ static void gather(struct report *report, struct span span,
 struct verdict *verdicts_of(struct report *report, unsigned step,
                             unsigned *out_count)
 {
-    enum { MOST = 50 };
+    enum { MOST = 50, LOOKED_MOST = 500 };
+    unsigned looked = 0;
     struct span span = step_facts(report, step);
     struct verdict *list =
         arena_alloc(&report->arena, MOST * sizeof(struct verdict));
     *out_count = 0;
-    for (size_t i = 0; list && i < span.count && *out_count < MOST; i++) {
+    for (size_t i = 0; list && i < span.count; i++) {
         const struct fact *fact = &report->facts[span.first + i];
+        if (*out_count == MOST || looked == LOOKED_MOST)
+            break;
         if (!fact_is(fact, "tls.verdict"))
+            continue;
+        looked++;
+        if (fact_is_upstream(report, fact))
             continue;
         struct verdict *verdict = &list[*out_count];
         gather(report, span, fact, verdict);
-        verdict->act = act_at(&report->steps[step], fact->t);
+        verdict->act = act_of(&report->steps[step], fact);
         /* That an honest certificate was accepted needs no explanation. */
         *out_count += !verdict->accepted || verdict->forged;
     }

@@ -67,6 +67,32 @@ struct tally step_tally(const struct step *step)
     return tally;
 }
 
+static bool starts(struct text text, const char *with)
+{
+    size_t len = strlen(with);
+    return text.len >= len && !memcmp(text.bytes, with, len);
+}
+
+void split_guide(struct text guide, struct text *before, struct text *after)
+{
+    struct text rest = guide;
+    bool fenced = false, blank = true;
+    while (rest.len) {
+        if (starts(rest, "```"))
+            fenced = !fenced;
+        else if (!fenced &&
+                 (starts(rest, "#") || (blank && starts(rest, "**"))))
+            break;
+        blank = *rest.bytes == '\n' || *rest.bytes == '\r';
+        const char *end = memchr(rest.bytes, '\n', rest.len);
+        size_t len = end ? (size_t)(end - rest.bytes) + 1 : rest.len;
+        rest.bytes += len;
+        rest.len -= len;
+    }
+    *before = (struct text){guide.bytes, guide.len - rest.len};
+    *after = rest;
+}
+
 struct text report_command(struct report *report)
 {
     if (report->command.len)

@@ -20,6 +20,10 @@ struct tally {
 };
 struct tally step_tally(const struct step *step);
 
+/* A guide says what will happen, then, from the first paragraph in bold or
+ * heading on, what was to be seen in it. */
+void split_guide(struct text guide, struct text *before, struct text *after);
+
 /* "mitmlab run lab13 --seed 7", from `command` or put together. */
 struct text report_command(struct report *report);
 
