@@ -88,7 +88,7 @@ return lab {
           check = function(run)
             local forged, original = run.acts.rogue.forged, run.acts.rogue.original
             return forged.subject == original.subject and
-              forged.spki_sha256 ~= original.spki_sha256
+              forged.key ~= original.key
           end },
       },
       evidence = {

@@ -102,9 +102,9 @@ return lab {
   questions = {
     { "Who issued the certificate that the victim accepted in the second step? " ..
       "(its common name)",
-      function(run) return run.acts.after.forged.issuer_cn end },
+      function(run) return run.acts.after.forged.issuer:match("CN=(.*)") end },
     { "And who issued the bank's own?",
-      function(run) return run.acts.after.original.issuer_cn end },
+      function(run) return run.acts.after.original.issuer:match("CN=(.*)") end },
     { "Which frame carries the password on the victim's side?",
       function(run) return run.steps[2].evidence[1].frame end },
   },
