@@ -485,7 +485,8 @@ static int declare_places(struct recorder *recorder, struct err *err)
         const struct recorder_map *map = &recorder->maps[i];
         recorder->places[place_number(recorder, map->client)].address =
             map->client_address.v4.sin_addr;
-        place_number(recorder, map->server);
+        recorder->places[place_number(recorder, map->server)].address =
+            map->target.v4.sin_addr;
     }
     for (uint32_t i = 0; i < recorder->places_count; i++) {
         char text[FEED_TEXT_MOST];

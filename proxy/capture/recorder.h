@@ -20,7 +20,7 @@
 enum { RECORDER_MAPS_MOST = 32, RECORDER_PLACE_MOST = 32 };
 
 /* Who dials `listen` is taken to be at `client` unless its address is that of
- * another map's client. */
+ * another place, as a map's client or target. */
 struct recorder_map {
     union address listen, target;
     char client[RECORDER_PLACE_MOST];
