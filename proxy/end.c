@@ -199,7 +199,7 @@ void end_finish(struct end *end, bool truncate)
 {
     if (!end->open || end->says != END_SAYS)
         return;
-    if (!truncate && !worker_lend(worker_of(end), &end->out))
+    if (!truncate && end->tls.ssl && !worker_lend(worker_of(end), &end->out))
         tls_goodbye(&end->tls);
     end->says = END_FINISHES;
 }

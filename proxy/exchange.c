@@ -667,6 +667,9 @@ static enum step step_both(struct exchange *exchange)
 {
     struct half *request = &exchange->request;
     struct half *response = &exchange->response;
+    /* Its last bytes are not worth an answer that nobody can hear. */
+    if (request->from->hears == END_LOST)
+        return STEP_CUT;
     if (server_left(exchange))
         return STEP_OVER;
     enum step up = step_half(exchange, request);

@@ -1,0 +1,838 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Plain HTTP through the proxy: what passes, byte for byte; what is refused
+ * and never reaches the server; and all the ways in which either side can
+ * behave badly. */
+#include "tests/proxy/stage.h"
+
+#define GET   "GET / HTTP/1.1\r\nHost: bank.lab.test\r\n\r\n"
+#define OK_HI "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+/* ---- passing on ---------------------------------------------------------- */
+
+static void both_ways_bytes_pass_as_they_came(void **state)
+{
+    (void)state;
+    static const char odd[] =
+        "GET /a?b=%20 HTTP/1.1\r\nhOST:\tbank.lab.test \r\n"
+        "X-A: 1\r\nx-a: 2\r\n\r\n";
+    static const char reply[] = "HTTP/1.1 200 Fine  thanks\r\nETAG:x\r\n"
+                                "Content-Length:   5\r\n\r\nhello";
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, odd);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, odd);
+    actor_says(&server, reply);
+    actor_hears(&victim, reply);
+    /* ... and again on the same connection. */
+    actor_says(&victim, GET);
+    actor_hears(&server, GET);
+    actor_says(&server, OK_HI);
+    actor_hears(&victim, OK_HI);
+    actor_finishes(&victim);
+    actor_hears_end(&server);
+    actor_hears_end(&victim);
+    actor_leaves(&victim);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+/* Every way to cut request and response in two, and each byte on its own. */
+static void no_split_matters(void **state)
+{
+    (void)state;
+    static const char post[] = "POST /x HTTP/1.1\r\nHost: a\r\n"
+                               "Transfer-Encoding: chunked\r\n\r\n"
+                               "5;ext=1\r\nhello\r\n0\r\nX-Sum: t\r\n\r\n";
+    static const char reply[] = "HTTP/1.1 200 OK\r\n"
+                                "Transfer-Encoding: chunked\r\n\r\n"
+                                "a\r\n0123456789\r\n0\r\n\r\n";
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says_bytes(&victim, post, 1);
+    actor_says(&victim, post + 1);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, post);
+    actor_says(&server, reply);
+    actor_hears(&victim, reply);
+    for (size_t cut = 1; cut < sizeof post - 1; cut++) {
+        actor_says_bytes(&victim, post, cut);
+        stage_turn(&stage);
+        actor_says(&victim, post + cut);
+        actor_hears(&server, post);
+        size_t where = cut % (sizeof reply - 1);
+        actor_says_bytes(&server, reply, where);
+        stage_turn(&stage);
+        actor_says(&server, reply + where);
+        actor_hears(&victim, reply);
+    }
+    for (size_t i = 0; i < sizeof post - 1; i++)
+        actor_says_bytes(&victim, post + i, 1);
+    actor_hears(&server, post);
+    for (size_t i = 0; i < sizeof reply - 1; i++)
+        actor_says_bytes(&server, reply + i, 1);
+    actor_hears(&victim, reply);
+    actor_leaves(&victim);
+    actor_hears_end(&server);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+static void pipelined_requests_are_answered_in_order(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n"
+                        "POST /2 HTTP/1.1\r\nHost: a\r\n"
+                        "Content-Length: 3\r\n\r\nabc"
+                        "GET /3 HTTP/1.1\r\nHost: a\r\n\r\n");
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    actor_hears_nothing(&server);
+    actor_says(&server, OK_HI);
+    actor_hears(&server, "POST /2 HTTP/1.1\r\nHost: a\r\n"
+                         "Content-Length: 3\r\n\r\nabc");
+    actor_hears_nothing(&server);
+    actor_says(&server, "HTTP/1.1 204 No Content\r\n\r\n");
+    actor_hears(&server, "GET /3 HTTP/1.1\r\nHost: a\r\n\r\n");
+    actor_says(&server, OK_HI);
+    actor_hears(&victim, OK_HI "HTTP/1.1 204 No Content\r\n\r\n" OK_HI);
+    actor_leaves(&victim);
+    actor_hears_end(&server);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+static void responses_without_a_body_do_not_wait_for_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request, *response;
+    } rows[] = {
+        {"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+         "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n"},
+        {GET, "HTTP/1.1 304 Not Modified\r\nContent-Length: 999\r\n\r\n"},
+        {GET, "HTTP/1.1 204 No Content\r\n\r\n"},
+        {GET, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
+    };
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, GET);
+    actor_says(&server, OK_HI);
+    actor_hears(&victim, OK_HI);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        actor_says(&victim, rows[i].request);
+        actor_hears(&server, rows[i].request);
+        actor_says(&server, rows[i].response);
+        actor_hears(&victim, rows[i].response);
+    }
+    actor_leaves(&victim);
+    actor_hears_end(&server);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+static void interim_responses_pass_before_the_final_one(void **state)
+{
+    (void)state;
+    static const char head[] = "POST / HTTP/1.1\r\nHost: a\r\n"
+                               "Expect: 100-continue\r\n"
+                               "Content-Length: 4\r\n\r\n";
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, head);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, head);
+    actor_says(&server, "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+                        "HTTP/1.1 100 Continue\r\n\r\n");
+    actor_hears(&victim, "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+                         "HTTP/1.1 100 Continue\r\n\r\n");
+    actor_says(&victim, "body");
+    actor_hears(&server, "body");
+    actor_says(&server, OK_HI);
+    actor_hears(&victim, OK_HI);
+    actor_leaves(&victim);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+static void a_response_until_close_ends_with_the_connection(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, "GET / HTTP/1.0\r\n\r\n");
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, "GET / HTTP/1.0\r\n\r\n");
+    actor_says(&server, "HTTP/1.0 200 OK\r\n\r\none");
+    actor_hears(&victim, "HTTP/1.0 200 OK\r\n\r\none");
+    actor_says(&server, "two");
+    actor_finishes(&server);
+    actor_hears(&victim, "two");
+    actor_hears_end(&victim);
+    actor_leaves(&victim);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+static void after_101_bytes_pass_both_ways_and_half_closes_too(void **state)
+{
+    (void)state;
+    static const char ask[] = "GET /chat HTTP/1.1\r\nHost: a\r\n"
+                              "Connection: Upgrade\r\nUpgrade: other\r\n\r\n";
+    static const char yes[] = "HTTP/1.1 101 Switching Protocols\r\n"
+                              "Connection: Upgrade\r\nUpgrade: other\r\n\r\n";
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, ask);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, ask);
+    actor_says(&server, yes);
+    actor_says_bytes(&server, "\0\1\2\3", 4);
+    actor_hears(&victim, yes);
+    actor_hears_bytes(&victim, "\0\1\2\3", 4);
+    actor_says(&victim, "not HTTP at all");
+    actor_hears(&server, "not HTTP at all");
+    actor_finishes(&victim);
+    actor_hears_end(&server);
+    actor_says(&server, "last words");
+    actor_finishes(&server);
+    actor_hears(&victim, "last words");
+    actor_hears_end(&victim);
+    actor_leaves(&victim);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+static void a_victim_that_has_said_all_still_gets_its_answer(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    actor_finishes(&victim);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, GET);
+    actor_hears_end(&server);
+    actor_says(&server, OK_HI);
+    actor_hears(&victim, OK_HI);
+    actor_leaves(&server);
+    actor_hears_end(&victim);
+    actor_leaves(&victim);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+/* ---- refusing ------------------------------------------------------------ */
+
+static const struct {
+    const char *what, *request, *status;
+} malformed[] = {
+    {"no version", "GET /\r\n\r\n", "505"},
+    {"a space before the colon", "GET / HTTP/1.1\r\nHost : a\r\n\r\n", "400"},
+    {"a folded field", "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", "400"},
+    {"a bare LF", "GET / HTTP/1.1\nHost: a\n\n", "400"},
+    {"no Host", "GET / HTTP/1.1\r\n\r\n", "400"},
+    {"two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400"},
+    {"two lengths",
+     "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n"
+     "\r\nab",
+     "400"},
+    {"length and chunks",
+     "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
+     "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+     "400"},
+    {"a signed length",
+     "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na", "400"},
+    {"an unknown transfer coding",
+     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "501"},
+    {"another version", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", "505"},
+    {"a leading space", " GET / HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+    {"CONNECT", "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", "501"},
+};
+
+static void what_is_malformed_never_reaches_the_server(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
+        struct stage stage;
+        char expected[32];
+        stage_open(&stage);
+        struct actor victim = victim_enters(&stage);
+        actor_says(&victim, malformed[i].request);
+        const char *heard = actor_hears_all(&victim);
+        snprintf(expected, sizeof expected, "HTTP/1.1 %s ",
+                 malformed[i].status);
+        if (strncmp(heard, expected, strlen(expected)) ||
+            !strstr(heard, "Connection: close\r\n"))
+            fail_msg("%s: %s", malformed[i].what, heard);
+        actor_leaves(&victim);
+        stage_empties(&stage);
+        int fd = stage_door(&stage);
+        char byte;
+        if (fd >= 0) /* connected to, but never spoken to */
+            assert_true(recv(fd, &byte, 1, 0) <= 0);
+        close(fd);
+        stage_close(&stage);
+    }
+}
+
+static void a_head_without_end_is_too_large(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, "GET / HTTP/1.1\r\nHost: a\r\n");
+    char line[1100];
+    memset(line, 'x', sizeof line);
+    memcpy(line, "X: ", 3);
+    memcpy(line + sizeof line - 2, "\r\n", 2);
+    for (int i = 0; i < 70 && !victim.eof; i++) {
+        (void)!send(victim.fd, line, sizeof line, MSG_NOSIGNAL);
+        stage_turn(&stage);
+        actor_listens(&victim);
+    }
+    assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 431 ", 13);
+    actor_leaves(&victim);
+    stage_empties(&stage);
+    assert_int_equal(stage_door(&stage), -1);
+    stage_close(&stage);
+}
+
+static void a_refusal_names_the_rule_in_body_and_event(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, "GET / HTTP/1.1\r\nHost : a\r\n\r\n");
+    assert_non_null(strstr(actor_hears_all(&victim), "RFC 9112 5.1"));
+    assert_true(stage_has_event(&stage, "http.refused", "RFC 9112 5.1"));
+    actor_leaves(&victim);
+    stage_empties(&stage);
+    assert_true(stage_has_event(&stage, "flow.end", "\"why\":\"refused\""));
+    stage_close(&stage);
+}
+
+static void bad_chunks_cut_the_server_off_before_it_has_all(void **state)
+{
+    (void)state;
+    static const char head[] = "POST / HTTP/1.1\r\nHost: a\r\n"
+                               "Transfer-Encoding: chunked\r\n\r\n";
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, head);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, head);
+    actor_says(&victim, "zz\r\n");
+    assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 400 ", 13);
+    actor_hears_end(&server);
+    actor_leaves(&victim);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+static void a_leniency_lets_one_flaw_pass(void **state)
+{
+    (void)state;
+    static const char flawed[] = "GET / HTTP/1.1\nHost: a\n\n";
+    struct stage stage;
+    stage_prepare(&stage, "http");
+    stage.options.lenient = HTTP1_LENIENT_BARE_LF;
+    stage_raise(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, flawed);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, flawed);
+    actor_leaves(&victim);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+/* ---- bad servers --------------------------------------------------------- */
+
+static void a_malformed_response_becomes_502(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "HTTP/1.1 20 OK\r\n\r\n",
+        "garbage\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct stage stage;
+        stage_open(&stage);
+        struct actor victim = victim_enters(&stage);
+        actor_says(&victim, GET);
+        struct actor server = server_enters(&stage);
+        actor_hears(&server, GET);
+        actor_says(&server, rows[i]);
+        assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 502 ", 13);
+        actor_leaves(&victim);
+        actor_leaves(&server);
+        stage_empties(&stage);
+        stage_close(&stage);
+    }
+}
+
+static void a_server_that_leaves_without_a_word_becomes_502(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, GET);
+    actor_leaves(&server);
+    assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 502 ", 13);
+    actor_leaves(&victim);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+static void nobody_listening_is_502_and_an_event(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage);
+    close(stage.listener);
+    stage.listener = -1;
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 502 ", 13);
+    assert_true(stage_has_event(&stage, "server.unreachable", "refused"));
+    actor_leaves(&victim);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+static void a_name_outside_of_the_lab_is_502(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_prepare(&stage, "http");
+    stage.options.upstream = NULL;
+    stage_raise(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, "GET / HTTP/1.1\r\nHost: www.example.com\r\n\r\n");
+    assert_non_null(strstr(actor_hears_all(&victim), "name not in this lab"));
+    actor_leaves(&victim);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+static void without_an_upstream_the_host_field_says_where(void **state)
+{
+    (void)state;
+    char request[128];
+    struct stage stage;
+    stage_prepare(&stage, "http");
+    stage.options.upstream = NULL;
+    stage_raise(&stage);
+    struct actor victim = victim_enters(&stage);
+    snprintf(request, sizeof request,
+             "GET / HTTP/1.1\r\nHost: localhost:%d\r\n\r\n",
+             stage.upstream.port);
+    actor_says(&victim, request);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, request);
+    actor_leaves(&victim);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+/* ---- ends ---------------------------------------------------------------- */
+
+static void a_response_cut_short_looks_cut_short(void **state)
+{
+    (void)state;
+    static const char part[] =
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc";
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, GET);
+    actor_says(&server, part);
+    actor_hears(&victim, part);
+    actor_leaves(&server);
+    actor_hears_end(&victim);
+    actor_leaves(&victim);
+    stage_empties(&stage);
+    assert_true(stage_has_event(&stage, "http.response", "\"whole\":false"));
+    stage_close(&stage);
+}
+
+static void a_reset_reaches_the_other_side_as_a_reset(void **state)
+{
+    (void)state;
+    static const char part[] =
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc";
+    for (int victims = 0; victims < 2; victims++) {
+        struct stage stage;
+        stage_open(&stage);
+        struct actor victim = victim_enters(&stage);
+        actor_says(&victim, GET);
+        struct actor server = server_enters(&stage);
+        actor_hears(&server, GET);
+        actor_says(&server, part);
+        actor_hears(&victim, part);
+        actor_resets(victims ? &victim : &server);
+        actor_hears_reset(victims ? &server : &victim);
+        actor_leaves(&victim);
+        actor_leaves(&server);
+        stage_empties(&stage);
+        stage_close(&stage);
+    }
+}
+
+static void a_server_that_hangs_up_between_requests_is_no_error(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, GET);
+    actor_says(&server, OK_HI);
+    actor_hears(&victim, OK_HI);
+    actor_leaves(&server);
+    actor_hears_end(&victim);
+    actor_leaves(&victim);
+    stage_empties(&stage);
+    assert_true(stage_has_event(&stage, "flow.end", "\"why\":\"done\""));
+    stage_close(&stage);
+}
+
+static void connections_that_come_and_go_leave_nothing(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage);
+    for (int i = 0; i < 60; i++) {
+        struct actor victim = victim_enters(&stage);
+        if (i % 3)
+            actor_says(&victim, i % 3 == 1 ? "GET / HT" : GET);
+        if (i % 3 == 2) {
+            struct actor server = server_enters(&stage);
+            if (i % 2)
+                actor_resets(&server);
+            else
+                actor_leaves(&server);
+        }
+        if (i % 4)
+            actor_resets(&victim);
+        else
+            actor_leaves(&victim);
+    }
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+/* ---- time and room ------------------------------------------------------- */
+
+static void a_head_that_drips_is_answered_408(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_prepare(&stage, "http");
+    stage.options.head_ms = 30;
+    stage_raise(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, "GET / HTTP/1.1\r\nHost:");
+    assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 408 ", 13);
+    actor_leaves(&victim);
+    stage_empties(&stage);
+    assert_int_equal(stage_door(&stage), -1);
+    stage_close(&stage);
+}
+
+static void a_second_head_has_a_deadline_too(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_prepare(&stage, "http");
+    stage.options.head_ms = 30;
+    stage_raise(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_says(&server, OK_HI);
+    actor_hears(&victim, OK_HI);
+    actor_says(&victim, "GET / HT");
+    assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 408 ", 13);
+    actor_leaves(&victim);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+static void an_idle_connection_is_closed(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_prepare(&stage, "http");
+    stage.options.idle_ms = 30;
+    stage_raise(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_says(&server, OK_HI);
+    actor_hears(&victim, OK_HI);
+    actor_hears_end(&victim);
+    actor_leaves(&victim);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    assert_true(stage_has_event(&stage, "flow.end", "\"why\":\"timeout\""));
+    stage_close(&stage);
+}
+
+static void beyond_the_cap_a_victim_hears_503(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_prepare(&stage, "http");
+    stage.options.relays_most = 2;
+    stage_raise(&stage);
+    struct actor one = victim_enters(&stage), two = victim_enters(&stage);
+    stage_rest(&stage);
+    struct actor three = victim_enters(&stage);
+    assert_memory_equal(actor_hears_all(&three), "HTTP/1.1 503 ", 13);
+    actor_leaves(&one);
+    actor_leaves(&two);
+    actor_leaves(&three);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+/* How much does a server get rid of while the victim does not read? No more
+ * than socket buffers and two blocks hold. */
+static void a_slow_reader_holds_the_sender_back(void **state)
+{
+    (void)state;
+    enum { WHOLE = 64 * 1024 * 1024, BUFFER = 16 * 1024 };
+    static char block[64 * 1024];
+    char head[128];
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters_with(&stage, BUFFER);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    int buffer = BUFFER;
+    setsockopt(server.fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+    actor_hears(&server, GET);
+    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n",
+             WHOLE);
+    actor_says(&server, head);
+    size_t sent = 0;
+    int stuck = 0;
+    while (stuck < 100) {
+        ssize_t got = send(server.fd, block, sizeof block, MSG_NOSIGNAL);
+        stuck = got > 0 ? 0 : stuck + 1;
+        sent += got > 0 ? (size_t)got : 0;
+        stage_turn(&stage);
+    }
+    /* The kernel's own buffers on the proxy's side are the larger part. */
+    assert_true(sent < 16 * 1024 * 1024);
+    /* Once it reads, all of it comes. */
+    size_t heard = 0;
+    for (int i = 0; i < 100 * 1000 && heard < sent; i++) {
+        actor_listens(&victim);
+        heard += buf_len(&victim.got);
+        buf_clear(&victim.got);
+        stage_turn(&stage);
+    }
+    assert_true(heard >= sent);
+    actor_leaves(&victim);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+static void tiny_socket_buffers_lose_nothing(void **state)
+{
+    (void)state;
+    enum { LEN = 60 * 1000 };
+    char head[128];
+    char *body = malloc(LEN);
+    for (size_t i = 0; i < LEN; i++)
+        body[i] = (char)(i * 31 + i / 251);
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters_with(&stage, 1);
+    snprintf(head, sizeof head,
+             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", LEN);
+    actor_says(&victim, head);
+    struct actor server = server_enters(&stage);
+    int one = 1;
+    setsockopt(server.fd, SOL_SOCKET, SO_RCVBUF, &one, sizeof one);
+    setsockopt(server.fd, SOL_SOCKET, SO_SNDBUF, &one, sizeof one);
+    actor_hears(&server, head);
+    size_t sent = 0;
+    for (int i = 0; i < 1000 * 1000 && buf_len(&server.got) < LEN; i++) {
+        ssize_t got = send(victim.fd, body + sent, LEN - sent, MSG_NOSIGNAL);
+        sent += got > 0 ? (size_t)got : 0;
+        uv_run(&stage.loop, UV_RUN_NOWAIT);
+        actor_listens(&server);
+    }
+    actor_hears_bytes(&server, body, LEN);
+    actor_says(&server, OK_HI);
+    actor_hears(&victim, OK_HI);
+    actor_leaves(&victim);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+    free(body);
+}
+
+static void stopping_waits_for_what_is_under_way(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    struct actor idle = victim_enters(&stage);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, GET);
+    proxy_stop(stage.proxy);
+    actor_hears_end(&idle);
+    actor_says(&server, OK_HI);
+    actor_hears(&victim, OK_HI);
+    actor_hears_end(&victim);
+    actor_leaves(&victim);
+    actor_leaves(&idle);
+    actor_leaves(&server);
+    uv_run(&stage.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&stage.loop), 0);
+    close(stage.listener);
+    event_close();
+    close(stage.events);
+}
+
+/* ---- bytes --------------------------------------------------------------- */
+
+static void towards_tcp_nothing_is_looked_at(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_prepare(&stage, "tcp");
+    stage_raise(&stage);
+    struct actor victim = victim_enters(&stage);
+    /* Here a server may speak first. */
+    struct actor server = server_enters(&stage);
+    actor_says(&server, "220 ready\r\n");
+    actor_hears(&victim, "220 ready\r\n");
+    actor_says(&victim, "GET nonsense\n");
+    actor_hears(&server, "GET nonsense\n");
+    actor_finishes(&server);
+    actor_hears_end(&victim);
+    actor_says(&victim, "more");
+    actor_hears(&server, "more");
+    actor_finishes(&victim);
+    actor_hears_end(&server);
+    actor_leaves(&victim);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+/* ---- events -------------------------------------------------------------- */
+
+static void events_say_where_the_bytes_were(void **state)
+{
+    (void)state;
+    char part[128];
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, GET);
+    actor_says(&server, OK_HI);
+    actor_hears(&victim, OK_HI);
+    actor_says(&victim, GET);
+    actor_hears(&server, GET);
+    actor_says(&server, OK_HI);
+    actor_hears(&victim, OK_HI);
+    size_t get = strlen(GET), ok = strlen(OK_HI);
+    snprintf(part, sizeof part, "\"dir\":\"up\",\"at\":%zu,\"len\":%zu", get,
+             get);
+    assert_true(stage_has_event(&stage, "http.request", part));
+    snprintf(part, sizeof part, "\"dir\":\"down\",\"at\":%zu,\"len\":%zu", ok,
+             ok);
+    assert_true(stage_has_event(&stage, "http.response", part));
+    assert_true(stage_has_event(&stage, "http.response", "\"body\":\"hi\""));
+    actor_leaves(&victim);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    snprintf(part, sizeof part, "\"up\":%zu,\"down\":%zu", 2 * get, 2 * ok);
+    assert_true(stage_has_event(&stage, "flow.end", part));
+    stage_close(&stage);
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_ways_bytes_pass_as_they_came),
+        cmocka_unit_test(no_split_matters),
+        cmocka_unit_test(pipelined_requests_are_answered_in_order),
+        cmocka_unit_test(responses_without_a_body_do_not_wait_for_one),
+        cmocka_unit_test(interim_responses_pass_before_the_final_one),
+        cmocka_unit_test(a_response_until_close_ends_with_the_connection),
+        cmocka_unit_test(after_101_bytes_pass_both_ways_and_half_closes_too),
+        cmocka_unit_test(a_victim_that_has_said_all_still_gets_its_answer),
+        cmocka_unit_test(what_is_malformed_never_reaches_the_server),
+        cmocka_unit_test(a_head_without_end_is_too_large),
+        cmocka_unit_test(a_refusal_names_the_rule_in_body_and_event),
+        cmocka_unit_test(bad_chunks_cut_the_server_off_before_it_has_all),
+        cmocka_unit_test(a_leniency_lets_one_flaw_pass),
+        cmocka_unit_test(a_malformed_response_becomes_502),
+        cmocka_unit_test(a_server_that_leaves_without_a_word_becomes_502),
+        cmocka_unit_test(nobody_listening_is_502_and_an_event),
+        cmocka_unit_test(a_name_outside_of_the_lab_is_502),
+        cmocka_unit_test(without_an_upstream_the_host_field_says_where),
+        cmocka_unit_test(a_response_cut_short_looks_cut_short),
+        cmocka_unit_test(a_reset_reaches_the_other_side_as_a_reset),
+        cmocka_unit_test(a_server_that_hangs_up_between_requests_is_no_error),
+        cmocka_unit_test(connections_that_come_and_go_leave_nothing),
+        cmocka_unit_test(a_head_that_drips_is_answered_408),
+        cmocka_unit_test(a_second_head_has_a_deadline_too),
+        cmocka_unit_test(an_idle_connection_is_closed),
+        cmocka_unit_test(beyond_the_cap_a_victim_hears_503),
+        cmocka_unit_test(a_slow_reader_holds_the_sender_back),
+        cmocka_unit_test(tiny_socket_buffers_lose_nothing),
+        cmocka_unit_test(stopping_waits_for_what_is_under_way),
+        cmocka_unit_test(towards_tcp_nothing_is_looked_at),
+        cmocka_unit_test(events_say_where_the_bytes_were),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
