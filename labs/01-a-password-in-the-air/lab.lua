@@ -68,7 +68,7 @@ return lab {
       evidence = {
         { "the record that carries the same login", act = "sealed",
           kind = "http.request", leg = "victim",
-          filter = "tls.record.content_type == 23" },
+          filter = "tls.app_data" },
       } },
   },
 

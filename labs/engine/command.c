@@ -265,30 +265,31 @@ static bool in_proxy(const struct lab_attack *attack)
     return is_script(attack) || (known && known->kind == ATTACK_HOOK);
 }
 
-static const char *attack_text(const json_t *value, char **out_owned)
+/* The value of a parameter as the attack wants it; free() it. NULL: the lab
+ * says nothing of it. */
+static char *param_text(const struct lab_attack *attack, const char *name)
 {
-    *out_owned = NULL;
+    const json_t *value = words_get(attack->words, name);
+    if (!value)
+        return NULL;
     if (json_is_boolean(value))
-        return json_is_true(value) ? "yes" : "no";
-    return *out_owned = words_value_text(value);
+        return strdup(json_is_true(value) ? "yes" : "no");
+    return words_value_text(value);
 }
 
 /* "rewrite,in=request,find=a\,b": a comma in a value is written "\,". */
 static void add_hook(const struct lab_attack *attack, struct command_line *out)
 {
     struct buf spec = {0};
-    const char *key;
-    json_t *value;
+    const struct attack_param *it = attack_find(attack->name)->params;
     buf_append_text(&spec, attack->name);
-    json_object_foreach((json_t *)attack->words, key, value)
-    {
-        char *owned;
-        if (!strcmp(key, "1") || !strcmp(key, "at"))
-            continue;
-        buf_printf(&spec, ",%s=", key);
-        for (const char *at = attack_text(value, &owned); *at; at++)
+    for (; it && it->name; it++) {
+        char *text = param_text(attack, it->name);
+        if (text)
+            buf_printf(&spec, ",%s=", it->name);
+        for (const char *at = text; at && *at; at++)
             buf_printf(&spec, "%s%c", *at == ',' ? "\\" : "", *at);
-        free(owned);
+        free(text);
     }
     buf_append(&spec, "", 1);
     command_word(out, "--attack");
@@ -353,41 +354,31 @@ bool command_proxy(struct play *play, const struct lab_step *step,
 }
 
 /* Where the attacker listens, if the lab does not say. */
-static void add_source(struct play *play, const struct lab_attack *attack,
-                       struct command_line *out)
+static char *source_text(const struct play *play, const char *name)
 {
-    const struct attack *known = attack_find(attack->name);
-    const struct attack_param *it = known ? known->params : NULL;
-    for (; it && it->name; it++) {
-        bool bare = play->plan.topology == NET_BARE;
-        if (words_get(attack->words, it->name))
-            continue;
-        if (bare && !strcmp(it->name, "from"))
-            command_wordf(out, "from=%s", play->capture_path);
-        if (play->plan.topology == NET_LOOPBACK && !strcmp(it->name, "iface"))
-            command_word(out, "iface=lo");
-    }
+    if (play->plan.topology == NET_BARE && !strcmp(name, "from"))
+        return strdup(play->capture_path);
+    if (play->plan.topology == NET_LOOPBACK && !strcmp(name, "iface"))
+        return strdup("lo");
+    return NULL;
 }
 
 bool command_attack(struct play *play, const struct lab_attack *attack,
                     struct command_line *out)
 {
-    const char *key;
-    json_t *value;
     if (in_proxy(attack))
         return false;
     command_word(out, shelf_program());
     command_word(out, "attack");
     command_word(out, attack->name);
-    json_object_foreach((json_t *)attack->words, key, value)
-    {
-        char *owned;
-        if (!strcmp(key, "1") || !strcmp(key, "at"))
-            continue;
-        const char *text = attack_text(value, &owned);
-        command_wordf(out, "%s=%s", key, text);
-        free(owned);
+    const struct attack_param *it = attack_find(attack->name)->params;
+    for (; it && it->name; it++) {
+        char *text = param_text(attack, it->name);
+        if (!text)
+            text = source_text(play, it->name);
+        if (text)
+            command_wordf(out, "%s=%s", it->name, text);
+        free(text);
     }
-    add_source(play, attack, out);
     return true;
 }

@@ -401,21 +401,34 @@ static char *plain_answer(const json_t *document, const json_t *answer)
     return words_value_text(found ? found : answer);
 }
 
+static char *answer_to(const struct lab_question *question,
+                       const json_t *document, const json_t *heard)
+{
+    return json_is_object(heard)
+               ? words_value_text(json_object_get(heard, "value"))
+               : plain_answer(document, question->answer);
+}
+
+/* A question to which nothing is right is a mistake of the lab. */
+static int check_answer(unsigned number, const json_t *heard, const char *text,
+                        struct err *err)
+{
+    const json_t *error = json_object_get(heard, "error");
+    if (!error && *text)
+        return 0;
+    err_code(err, EXIT_LAB_INVALID, "question %u has no answer%s%s", number,
+             error ? ": " : "", error ? json_string_value(error) : "");
+    return -1;
+}
+
 int judge_answers(struct play *play, char **out, struct err *err)
 {
     json_t *answers = NULL, *document = acts_document(play);
     int rc = hear_all(play, true, &answers, err);
     for (unsigned i = 0; !rc && i < play->lab->questions_count; i++) {
         const json_t *heard = json_array_get(answers, i);
-        const json_t *error = json_object_get(heard, "error");
-        if (error) {
-            err_code(err, EXIT_LAB_INVALID, "question %u: %s", i + 1,
-                     json_string_value(error));
-            rc = -1;
-        }
-        out[i] = json_is_object(heard)
-                     ? words_value_text(json_object_get(heard, "value"))
-                     : plain_answer(document, play->lab->questions[i].answer);
+        out[i] = answer_to(&play->lab->questions[i], document, heard);
+        rc = check_answer(i + 1, heard, out[i], err);
     }
     json_decref(answers);
     json_decref(document);

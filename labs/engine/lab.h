@@ -89,6 +89,10 @@ int lab_load_text(const char *text, size_t len, struct lab **out,
                   struct err *err);
 void lab_free(struct lab *lab);
 
+/* Parts of loading: lab_check.c. */
+int lab_check(const struct lab *lab, struct err *err);
+int lab_check_guide(const struct lab *lab, struct err *err);
+
 /* The lists that need no struct of their own. */
 const json_t *lab_places(const struct lab *lab);
 const json_t *lab_names(const struct lab *lab);  /* name -> place; or NULL */

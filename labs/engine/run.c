@@ -5,6 +5,7 @@
 
 #include "labs/engine/clock.h"
 #include "labs/engine/guide.h"
+#include "labs/engine/leaves.h"
 #include "labs/engine/papers.h"
 #include "labs/engine/signals.h"
 #include "labs/report/report.h"
@@ -129,7 +130,7 @@ int play_sync(struct play *play, struct err *err)
         index_refresh(play->index, err))
         return -1;
     chronicle_join(&play->chronicle, play->index);
-    return 0;
+    return leaves_describe(&play->chronicle, err);
 }
 
 /* ---- beginning ----------------------------------------------------------- */

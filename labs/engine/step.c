@@ -309,7 +309,6 @@ static int play_act(struct play *play, unsigned number, struct err *err)
     json_t *entry = note_act(play, act, text);
     const char *skip = why_not(play, act, reason);
     play->chronicle.act = act->as;
-    voice_gap(&play->voice);
     show_command(play, act->at, &line, false);
     played->act = act;
     if (skip && !act->optional && play->plan.topology != NET_BARE) {
@@ -348,6 +347,7 @@ static void begin(struct play *play, char **out_after)
              play->lab->steps_count, step->title);
     voice_heading(&play->voice, title);
     guide_split(section ? section : "", &before, out_after);
+    voice_gap(&play->voice);
     voice_markdown(&play->voice, before);
     free(before);
     free(section);
@@ -411,8 +411,10 @@ int step_play(struct play *play, struct err *err)
     played->frames.to = index_count(play->index);
     rc = judge_step(play, err);
     reveal(play);
-    if (*after)
+    if (*after) {
+        voice_gap(&play->voice);
         voice_markdown(&play->voice, after);
+    }
 out:
     json_object_set_new(result_step(play), "t1", json_integer(clock_stamp()));
     free(after);

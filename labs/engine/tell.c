@@ -57,15 +57,25 @@ static bool say_cert(const struct play *play, const json_t *event,
     return true;
 }
 
+/* A refusal; close_notify is only a good-bye. */
 static bool say_alert(const struct play *play, const json_t *event,
                       struct buf *out)
 {
     char *name = safe(event, "name", 40);
     bool up = !strcmp(event_member(event, "dir"), "up");
-    buf_printf(out, "sees alert %s (%lld) from %s", name, number(event, "code"),
-               up ? opener(play, event) : "its own side");
+    buf_printf(out, "gets alert %s (%lld) from %s", name, number(event, "code"),
+               opener(play, event));
     free(name);
-    return up;
+    return up && number(event, "code") != 0;
+}
+
+/* The proxy, which decides on nobody's behalf. */
+static bool opened_by_proxy(const struct play *play, const json_t *event)
+{
+    for (const struct actor *it = play->cast.actors; it; it = it->next)
+        if (it->role == ACTOR_PROXY && !strcmp(it->place, opener(play, event)))
+            return true;
+    return false;
 }
 
 static bool say_verdict(const struct play *play, const json_t *event,
@@ -80,7 +90,7 @@ static bool say_verdict(const struct play *play, const json_t *event,
                how, number(event, "app_bytes"));
     free(verdict);
     free(how);
-    return true;
+    return !opened_by_proxy(play, event);
 }
 
 static bool say_request(const struct play *play, const json_t *event,

@@ -73,7 +73,6 @@ void voice_heading(const struct voice *voice, const char *text)
 {
     voice_gap(voice);
     voice_sayf(voice, 0, "", TERM_BOLD "%s" TERM_PLAIN, text);
-    voice_gap(voice);
 }
 
 void voice_markdown(const struct voice *voice, const char *text)
