@@ -348,7 +348,13 @@ static void verdict_card(struct out *out, const struct verdict *verdict)
     out_raw(out, "<article class=\"card\">\n<h4>");
     frame_badge(out, verdict->alert_frame ? verdict->alert_frame
                                           : verdict->cert_frame);
-    out_html(out, verdict->act.len ? verdict->act : TEXT("A victim"));
+    if (verdict->act.len) {
+        out_raw(out, "&ldquo;");
+        out_html(out, verdict->act);
+        out_raw(out, "&rdquo;");
+    } else {
+        out_raw(out, "A victim");
+    }
     out_format(out, " said %s</h4>\n<dl>\n", verdict->accepted ? "yes" : "no");
     fact_row(out, "Asked for", verdict->server_name);
     fact_row(out, "Was offered", offered(verdict));

@@ -24,6 +24,11 @@ struct building {
     const struct fact **sources; /* of the rungs, to know doubles */
 };
 
+static bool same(struct text one, struct text two)
+{
+    return one.len == two.len && !memcmp(one.bytes, two.bytes, one.len);
+}
+
 /* ---- what a fact says -------------------------------------------------- */
 
 enum shape {
@@ -196,13 +201,33 @@ static struct line gist_of(struct building *building, const struct fact *fact)
     return line;
 }
 
+static bool same_connection(const struct fact *one, const struct fact *two)
+{
+    return one->opener.len && one->opener_port == two->opener_port &&
+           one->acceptor_port == two->acceptor_port &&
+           same(one->opener, two->opener) && same(one->acceptor, two->acceptor);
+}
+
+/* "in TLS: " for a message that nobody between its two ends can read. */
+static const char *wrapper(const struct building *building,
+                           const struct fact *fact)
+{
+    for (size_t i = 0; i < building->ladder->count; i++) {
+        const struct fact *before = building->sources[i];
+        if (before && fact_is(before, "tls.done") &&
+            same_connection(before, fact))
+            return "in TLS: ";
+    }
+    return "";
+}
+
 static bool say_request(struct building *building, const struct fact *fact,
                         struct rung *rung)
 {
     struct line body = gist_of(building, fact);
     mark_changed(fact, rung);
-    put(rung, "%s %s%s%s", SAY("method"), SAY("target"),
-        body.text[0] ? ": " : "", body.text);
+    put(rung, "%s%s %s%s%s", wrapper(building, fact), SAY("method"),
+        SAY("target"), body.text[0] ? ": " : "", body.text);
     return true;
 }
 
@@ -211,8 +236,8 @@ static bool say_response(struct building *building, const struct fact *fact,
 {
     struct line body = gist_of(building, fact);
     mark_changed(fact, rung);
-    put(rung, "%s %s%s%s", SAY("status"), SAY("reason"),
-        body.text[0] ? ": " : "", body.text);
+    put(rung, "%s%s %s%s%s", wrapper(building, fact), SAY("status"),
+        SAY("reason"), body.text[0] ? ": " : "", body.text);
     return true;
 }
 
@@ -345,11 +370,6 @@ static const struct row {
 
 /* ---- who stands at its ends -------------------------------------------- */
 
-static bool same(struct text one, struct text two)
-{
-    return one.len == two.len && !memcmp(one.bytes, two.bytes, one.len);
-}
-
 /* The column of a place, added if there is room; -1 without. */
 static int column(struct ladder *ladder, struct text name)
 {
@@ -425,9 +445,7 @@ static bool is_twin(const struct fact *one, const struct fact *two)
 {
     /* Programs may count the bytes of a handshake differently. */
     bool handshake = one->kind.len > 4 && !memcmp(one->kind.bytes, "tls.", 4);
-    return same(one->kind, two->kind) && same(one->opener, two->opener) &&
-           one->opener_port == two->opener_port &&
-           one->acceptor_port == two->acceptor_port &&
+    return same(one->kind, two->kind) && same_connection(one, two) &&
            !same(one->place, two->place) &&
            ((one->at == two->at && one->has_at == two->has_at) ||
             (handshake && one->frame && one->frame == two->frame));
@@ -438,7 +456,7 @@ static bool is_twin(const struct fact *one, const struct fact *two)
 static bool is_double(const struct building *building, const struct fact *fact,
                       const struct rung *rung)
 {
-    if (rung->from == rung->to || !fact->opener.len)
+    if (rung->from == rung->to)
         return false;
     size_t count = building->ladder->count;
     for (size_t back = 0; back < count && back < 64; back++) {
