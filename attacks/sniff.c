@@ -28,14 +28,20 @@ struct sniff {
     } handle;
 };
 
+static void hear(void *context, const struct raw_frame *frame)
+{
+    struct sniff *sniff = context;
+    overhear_frame(sniff->overhear, raw_link(sniff->raw), frame->bytes,
+                   frame->len);
+}
+
 /* 1: a frame was read; 0: there is none now; -1: the source has failed. */
 static int read_frame(struct sniff *sniff, struct err *err)
 {
     struct raw_frame frame;
     int rc = raw_next(sniff->raw, &frame, err);
     if (rc == 1)
-        overhear_frame(sniff->overhear, raw_link(sniff->raw), frame.bytes,
-                       frame.len);
+        hear(sniff, &frame);
     return rc;
 }
 
@@ -137,12 +143,20 @@ static int start(struct attack_run *run, struct err *err)
     return 0;
 }
 
-/* What has arrived by now still counts. */
+/* What has passed by now still counts, also what the kernel holds back. */
+static void read_the_rest(struct sniff *sniff)
+{
+    if (sniff->raw)
+        raw_drain(sniff->raw, hear, sniff, &sniff->run->failure);
+    else
+        read_some(sniff);
+}
+
 static void stop(struct attack_run *run)
 {
     struct sniff *sniff = run->state;
     if (!run->failure.code)
-        read_some(sniff);
+        read_the_rest(sniff);
     uv_close(&sniff->handle.any, NULL);
     uv_run(run->env.loop, UV_RUN_NOWAIT);
     if (sniff->raw)
