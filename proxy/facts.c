@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/facts.h"
 
-#include "certs/show.h"
 #include "proxy/worker.h"
 
 #include <inttypes.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -162,18 +160,15 @@ static void report_cert(const struct event_where *where, const char *role,
                         STACK_OF(X509) * chain)
 {
     struct buf pems = {0};
-    char *fields = show_json_text(leaf);
-    int bad = add_pem(&pems, leaf) || !fields;
+    int bad = add_pem(&pems, leaf);
     for (int i = 0; i < sk_X509_num(chain); i++)
         bad |= add_pem(&pems, sk_X509_value(chain, i));
     if (!bad)
-        event("tls.cert", where,
-              "\"role\":\"%s\"%s%s%s,\"chain\":[%.*s],\"leaf\":%s", role,
+        event("tls.cert", where, "\"role\":\"%s\"%s%s%s,\"chain\":[%.*s]", role,
               forgery ? ",\"forgery\":\"" : "", forgery ? forgery->id : "",
-              forgery ? "\"" : "", (int)buf_len(&pems), (char *)buf_head(&pems),
-              fields);
+              forgery ? "\"" : "", (int)buf_len(&pems),
+              (char *)buf_head(&pems));
     buf_free(&pems);
-    free(fields);
 }
 
 /* SSL_get_peer_cert_chain() of a client begins with the leaf. */

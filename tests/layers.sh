@@ -20,7 +20,7 @@ allowed() {
 allowed certs 'certs/'
 allowed proxy 'proxy/|certs/'
 allowed attacks 'attacks/|proxy/|certs/'
-allowed victims 'victims/[a-z_]+\.h|proxy/base/dial\.h|certs/(err|show|verify)\.h'
+allowed victims 'victims/[a-z_]+\.h|proxy/base/dial\.h|certs/(err|verify)\.h'
 allowed labs 'labs/|attacks/|proxy/|certs/'
 
 # door FUNCTION FILE: only FILE may call FUNCTION.

@@ -7,7 +7,6 @@
 #define VICTIMS_SERVER_H
 
 #include "certs/err.h"
-#include "certs/show.h"
 #include "certs/verify.h"
 #include "proxy/base/dial.h"
 #include "victims/http.h"
@@ -129,9 +128,7 @@ static inline void server_on_certificate(struct server_talk *talk)
         text_add(&data, ",");
         server_add_pem(&data, sk_X509_value(above, i));
     }
-    char *fields = show_json_text(SSL_get_certificate(talk->wire.ssl));
-    text_add(&data, "],\"leaf\":%s", fields ? fields : "{}");
-    free(fields);
+    text_add(&data, "]");
     report("tls.cert", &where, &data);
 }
 
