@@ -577,7 +577,8 @@ static enum relay_state shake_victim(struct relay *relay)
     if (worker_lend(relay->worker, &victim->out))
         return cut(relay, FLOW_FAILED);
     enum tls_result result = tls_handshake(&victim->tls);
-    relay->certificate_out |= SSL_get_current_cipher(victim->tls.ssl) != NULL;
+    /* With a suite agreed on, OpenSSL has written its certificate too. */
+    relay->certificate_out |= SSL_get_pending_cipher(victim->tls.ssl) != NULL;
     switch (result) {
     case TLS_DONE:
         facts_done(victim);
