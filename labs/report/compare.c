@@ -73,11 +73,6 @@ static struct text value_of(struct report *report, X509 *cert,
     return (struct text){kept ? kept : "", kept ? size : 0};
 }
 
-static bool same(struct text one, struct text two)
-{
-    return one.len == two.len && !memcmp(one.bytes, two.bytes, one.len);
-}
-
 static void fill(struct report *report, X509 *original, X509 *forged,
                  struct comparison *out)
 {
@@ -88,7 +83,7 @@ static void fill(struct report *report, X509 *original, X509 *forged,
             .original = value_of(report, original, it),
             .forged = value_of(report, forged, it),
         };
-        field.same = same(field.original, field.forged);
+        field.same = text_same(field.original, field.forged);
         if (out->count < FIELDS_MOST &&
             (field.original.len || field.forged.len))
             out->fields[out->count++] = field;
@@ -150,7 +145,7 @@ static const struct fact *find_original(struct report *report, struct span span,
     for (size_t i = 0; i < span.count; i++) {
         const struct fact *fact = &report->facts[span.first + i];
         if (!has_role(report, fact, "original") ||
-            !same(fact->place, forged->place))
+            !text_same(fact->place, forged->place))
             continue;
         if (fact->flow == forged->flow)
             return fact;
@@ -166,11 +161,12 @@ static bool seen_before(const struct comparison *list, unsigned count)
     const struct comparison *now = &list[count];
     for (unsigned i = 0; i < count; i++) {
         bool equal = list[i].count == now->count &&
-                     same(list[i].forgery, now->forgery) &&
-                     same(list[i].parts, now->parts);
+                     text_same(list[i].forgery, now->forgery) &&
+                     text_same(list[i].parts, now->parts);
         for (unsigned f = 0; equal && f < now->count; f++)
-            equal = list[i].fields[f].same == now->fields[f].same &&
-                    same(list[i].fields[f].original, now->fields[f].original);
+            equal =
+                list[i].fields[f].same == now->fields[f].same &&
+                text_same(list[i].fields[f].original, now->fields[f].original);
         if (equal)
             return true;
     }

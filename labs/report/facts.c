@@ -241,24 +241,49 @@ bool fact_is(const struct fact *fact, const char *kind)
     return text_is(fact->kind, kind);
 }
 
-static bool same(struct text one, struct text two)
+bool fact_same_connection(const struct fact *one, const struct fact *two)
 {
-    return one.len == two.len && !memcmp(one.bytes, two.bytes, one.len);
+    return one->opener.len && one->opener_port == two->opener_port &&
+           one->acceptor_port == two->acceptor_port &&
+           text_same(one->opener, two->opener) &&
+           text_same(one->acceptor, two->acceptor);
+}
+
+bool fact_same_message(const struct fact *one, const struct fact *two)
+{
+    if (!text_same(one->kind, two->kind) || text_same(one->place, two->place))
+        return false;
+    bool at = one->at == two->at && one->has_at == two->has_at;
+    bool frame = one->frame && one->frame == two->frame;
+    /* Programs may count the bytes of a handshake differently; and where a
+     * relay records the connection, its two ends see different addresses. */
+    bool handshake = one->kind.len > 4 && !memcmp(one->kind.bytes, "tls.", 4);
+    return (at && fact_same_connection(one, two)) ||
+           (frame && (at || handshake));
+}
+
+struct text place_at(const struct report *report, struct text address)
+{
+    for (unsigned i = 0; address.len && i < report->places_count; i++)
+        if (text_same(report->places[i].address, address) ||
+            text_same(report->places[i].address6, address))
+            return report->places[i].name;
+    return TEXT("");
 }
 
 bool fact_is_upstream(const struct report *report, const struct fact *fact)
 {
     /* What belongs together lies close together, also in a hostile file. */
     enum { NEAR = 5000 };
+    struct text opener = place_at(report, fact->opener);
+    if (!opener.len || text_same(opener, fact->place))
+        return false;
     size_t here = (size_t)(fact - report->facts);
     size_t first = here < NEAR ? 0 : here - NEAR;
     for (size_t i = first; i < report->facts_count && i < here + NEAR; i++) {
         const struct fact *other = &report->facts[i];
-        if (text_is(other->leg, "server") && !same(other->place, fact->place) &&
-            other->opener_port == fact->opener_port &&
-            other->acceptor_port == fact->acceptor_port &&
-            same(other->opener, fact->opener) &&
-            same(other->acceptor, fact->acceptor))
+        if (other->step == fact->step && text_is(other->leg, "server") &&
+            text_same(other->place, opener))
             return true;
     }
     return false;

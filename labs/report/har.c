@@ -27,32 +27,13 @@ struct pairing {
 
 /* ---- who belongs together ---------------------------------------------- */
 
-static bool same(struct text one, struct text two)
-{
-    return one.len == two.len && !memcmp(one.bytes, two.bytes, one.len);
-}
-
-static bool same_connection(const struct fact *one, const struct fact *two)
-{
-    return one->opener_port == two->opener_port &&
-           one->acceptor_port == two->acceptor_port &&
-           same(one->opener, two->opener) && same(one->acceptor, two->acceptor);
-}
-
-/* The same message, as the other end of its connection saw it. */
-static bool is_twin(const struct fact *one, const struct fact *two)
-{
-    return same_connection(one, two) && !same(one->place, two->place) &&
-           one->at == two->at && one->has_at == two->has_at;
-}
-
 /* On the connection of the request; and when one place sees two connections
  * with the same addresses, on the same leg. */
 static bool answers(const struct fact *request, const struct fact *response)
 {
-    return same_connection(request, response) &&
-           (!same(request->place, response->place) ||
-            same(request->leg, response->leg));
+    return fact_same_connection(request, response) &&
+           (!text_same(request->place, response->place) ||
+            text_same(request->leg, response->leg));
 }
 
 /* A proxy's way to the server and the server's own account of it tell the
@@ -63,7 +44,7 @@ static bool is_double(struct pairing *pairing, const struct fact *fact)
         return false;
     for (size_t back = 0; back < pairing->count && back < 200; back++) {
         struct entry *entry = &pairing->entries[pairing->count - 1 - back];
-        if (is_twin(entry->request, fact)) {
+        if (fact_same_message(entry->request, fact)) {
             if (text_is(fact->leg, "server"))
                 entry->request = fact;
             return true;
@@ -92,7 +73,7 @@ static void take_response(struct pairing *pairing, const struct fact *fact)
         return;
     for (size_t i = 0; i < pairing->count; i++) {
         struct entry *entry = &pairing->entries[i];
-        if (entry->response ? is_twin(entry->response, fact)
+        if (entry->response ? fact_same_message(entry->response, fact)
                             : answers(entry->request, fact)) {
             if (!entry->response || text_is(fact->leg, "server"))
                 entry->response = fact;
@@ -118,8 +99,8 @@ static void pair_all(struct pairing *pairing)
 static bool over_tls(const struct pairing *pairing, const struct fact *fact)
 {
     for (size_t i = 0; i < pairing->tls_count; i++)
-        if (same_connection(pairing->tls[i], fact) &&
-            same(pairing->tls[i]->place, fact->place))
+        if (fact_same_connection(pairing->tls[i], fact) &&
+            text_same(pairing->tls[i]->place, fact->place))
             return true;
     return false;
 }

@@ -22,12 +22,9 @@ struct building {
     struct report *report;
     struct ladder *ladder;
     const struct fact **sources; /* of the rungs, to know doubles */
+    const struct fact *tls[64];  /* handshakes that came to an end */
+    unsigned tls_count;
 };
-
-static bool same(struct text one, struct text two)
-{
-    return one.len == two.len && !memcmp(one.bytes, two.bytes, one.len);
-}
 
 /* ---- what a fact says -------------------------------------------------- */
 
@@ -139,6 +136,8 @@ static bool say_done(struct building *building, const struct fact *fact,
                      struct rung *rung)
 {
     struct line suite = line_of(building, fact, "suite");
+    if (building->tls_count < sizeof building->tls / sizeof *building->tls)
+        building->tls[building->tls_count++] = fact;
     put(rung, "%s set up%s%s", SAY("version"), suite.text[0] ? ", " : "",
         suite.text);
     return true;
@@ -201,23 +200,13 @@ static struct line gist_of(struct building *building, const struct fact *fact)
     return line;
 }
 
-static bool same_connection(const struct fact *one, const struct fact *two)
-{
-    return one->opener.len && one->opener_port == two->opener_port &&
-           one->acceptor_port == two->acceptor_port &&
-           same(one->opener, two->opener) && same(one->acceptor, two->acceptor);
-}
-
 /* "in TLS: " for a message that nobody between its two ends can read. */
 static const char *wrapper(const struct building *building,
                            const struct fact *fact)
 {
-    for (size_t i = 0; i < building->ladder->count; i++) {
-        const struct fact *before = building->sources[i];
-        if (before && fact_is(before, "tls.done") &&
-            same_connection(before, fact))
+    for (unsigned i = 0; i < building->tls_count; i++)
+        if (fact_same_connection(building->tls[i], fact))
             return "in TLS: ";
-    }
     return "";
 }
 
@@ -376,7 +365,7 @@ static int column(struct ladder *ladder, struct text name)
     if (!name.len)
         return -1;
     for (unsigned i = 0; i < ladder->columns_count; i++)
-        if (same(ladder->columns[i], name))
+        if (text_same(ladder->columns[i], name))
             return (int)i;
     if (ladder->columns_count == PLACES_MOST)
         return -1;
@@ -386,31 +375,30 @@ static int column(struct ladder *ladder, struct text name)
 
 static int column_of_address(struct building *building, struct text address)
 {
-    const struct report *report = building->report;
-    if (!address.len)
-        return -1;
-    for (unsigned i = 0; i < report->places_count; i++)
-        if (same(report->places[i].address, address) ||
-            same(report->places[i].address6, address))
-            return column(building->ladder, report->places[i].name);
-    return -1;
+    return column(building->ladder, place_at(building->report, address));
 }
 
 /* The two ends of the connection. A transparent proxy answers in the name of
  * the server, so an address alone would put the arrow past it: who saw the
- * fact stands on the side that its leg says. */
+ * fact stands on the side that its leg says. An address that is no place's is
+ * a relay's, which records what passes to the victim or the server. */
 static bool find_ends(struct building *building, const struct fact *fact,
                       int *opener, int *acceptor)
 {
     int here = column(building->ladder, fact->place);
+    bool server_leg = text_is(fact->leg, "server");
     *opener = column_of_address(building, fact->opener);
     *acceptor = column_of_address(building, fact->acceptor);
     if (here >= 0 && here != *opener && here != *acceptor) {
         if (text_is(fact->leg, "victim"))
             *acceptor = here;
-        else if (text_is(fact->leg, "server"))
+        else if (server_leg)
             *opener = here;
     }
+    if (*acceptor < 0 && server_leg && fact->frame)
+        *acceptor = column(building->ladder, TEXT("server"));
+    if (*opener < 0 && !server_leg && fact->frame)
+        *opener = column(building->ladder, TEXT("victim"));
     return *opener >= 0 && *acceptor >= 0 && *opener != *acceptor;
 }
 
@@ -433,23 +421,15 @@ static bool set_ends(struct building *building, const struct fact *fact,
         rung->both = shape == SHAPE_BOTH;
         return true;
     }
-    if (here < 0)
+    /* The other end of a relayed connection tells it better. */
+    if (here < 0 || (shape != SHAPE_NOTE && fact->acceptor.len &&
+                     (opener < 0 || acceptor < 0)))
         return false;
     rung->from = rung->to = (unsigned)here;
     return true;
 }
 
 /* ---- all of it --------------------------------------------------------- */
-
-static bool is_twin(const struct fact *one, const struct fact *two)
-{
-    /* Programs may count the bytes of a handshake differently. */
-    bool handshake = one->kind.len > 4 && !memcmp(one->kind.bytes, "tls.", 4);
-    return same(one->kind, two->kind) && same_connection(one, two) &&
-           !same(one->place, two->place) &&
-           ((one->at == two->at && one->has_at == two->has_at) ||
-            (handshake && one->frame && one->frame == two->frame));
-}
 
 /* Both ends of a connection report the same message; it is drawn once, with
  * what either of them knows about it. */
@@ -462,8 +442,8 @@ static bool is_double(const struct building *building, const struct fact *fact,
     for (size_t back = 0; back < count && back < 64; back++) {
         struct rung *before = &building->ladder->rungs[count - 1 - back];
         const struct fact *twin = building->sources[count - 1 - back];
-        if (twin && is_twin(twin, fact) && before->from == rung->from &&
-            before->to == rung->to) {
+        if (twin && fact_same_message(twin, fact) &&
+            before->from == rung->from && before->to == rung->to) {
             before->mark = before->mark ? before->mark : rung->mark;
             before->frame = before->frame ? before->frame : rung->frame;
             return true;
@@ -572,7 +552,8 @@ void ladder_build(struct report *report, unsigned step, struct ladder *out)
 {
     *out = (struct ladder){0};
     const struct fact *sources[RUNGS_MOST];
-    struct building building = {report, out, sources};
+    struct building building = {
+        .report = report, .ladder = out, .sources = sources};
     out->rungs = arena_alloc(&report->arena, RUNGS_MOST * sizeof *out->rungs);
     if (!out->rungs)
         return;

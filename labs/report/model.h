@@ -145,6 +145,13 @@ bool fact_is(const struct fact *fact, const char *kind);
  * end is no victim, even where the server calls it so. */
 bool fact_is_upstream(const struct report *report, const struct fact *fact);
 
+bool fact_same_connection(const struct fact *one, const struct fact *two);
+/* The same message, told by both ends of its connection. */
+bool fact_same_message(const struct fact *one, const struct fact *two);
+
+/* The name of the place that has this address, or empty. */
+struct text place_at(const struct report *report, struct text address);
+
 /* The facts of a step: those that the engine gave to it, else those between its
  * start and the start of the next. */
 struct span {

@@ -20,6 +20,11 @@ bool text_is(struct text text, const char *string)
     return strlen(string) == text.len && !memcmp(text.bytes, string, text.len);
 }
 
+bool text_same(struct text one, struct text two)
+{
+    return one.len == two.len && !memcmp(one.bytes, two.bytes, one.len);
+}
+
 void out_free(struct out *out)
 {
     buf_free(&out->buf);

@@ -23,6 +23,7 @@ struct text {
 #define TEXT(literal) ((struct text){literal, sizeof(literal) - 1})
 struct text text_of(const char *string); /* NULL is empty */
 bool text_is(struct text text, const char *string);
+bool text_same(struct text one, struct text two);
 
 /* Zero-initialised is empty. `failed` stays set once memory ran out. */
 struct out {

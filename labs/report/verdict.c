@@ -54,17 +54,13 @@ const struct forgery *recipe_of(struct text id)
     return forgery_find(room);
 }
 
-static bool same(struct text one, struct text two)
+/* A client's own account belongs to the act, whatever address it dialled. */
+static bool belongs(const struct fact *said, const struct fact *fact)
 {
-    return one.len == two.len && !memcmp(one.bytes, two.bytes, one.len);
-}
-
-static bool same_connection(const struct fact *one, const struct fact *two)
-{
-    return one->opener.len && same(one->opener, two->opener) &&
-           same(one->acceptor, two->acceptor) &&
-           one->opener_port == two->opener_port &&
-           one->acceptor_port == two->acceptor_port;
+    if (fact_is(fact, "client.result") && said->act.len)
+        return text_same(said->act, fact->act);
+    return fact_same_connection(said, fact) &&
+           (!fact->leg.len || text_same(said->leg, fact->leg));
 }
 
 static void take(struct report *report, const struct fact *fact,
@@ -133,8 +129,7 @@ static void gather(struct report *report, struct span span,
     };
     for (size_t i = 0; i < span.count; i++) {
         const struct fact *fact = &report->facts[span.first + i];
-        if (same_connection(said, fact) &&
-            (!fact->leg.len || same(said->leg, fact->leg)))
+        if (belongs(said, fact))
             take(report, fact, out);
     }
     /* close_notify is alert 0, but says goodbye, not no. */

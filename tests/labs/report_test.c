@@ -864,6 +864,43 @@ static void one_message_seen_at_both_ends_is_one_arrow(void **state)
     report_free(&report);
 }
 
+/* Two events of one message with a recording relay in between: the ends see
+ * different addresses, and the frame says that it is the same. */
+#define RELAYED(place, leg, port, to)                                          \
+    "{\"t\":5,\"kind\":\"http.request\",\"place\":\"" place                    \
+    "\",\"leg\":\"" leg "\",\"tuple\":[\"127.66.1.2\"," port ",\"" to          \
+    "\",8080],\"dir\":\"up\","                                                 \
+    "\"at\":0,\"len\":9,\"frame\":31,\"data\":{\"method\":\"GET\",\"target\":" \
+    "\"/\"}}\n"
+
+static void a_message_through_a_relay_is_one_arrow(void **state)
+{
+    (void)state;
+    struct report report;
+    struct ladder ladder;
+    put_text(
+        "result.json",
+        "{\"schema\":1,\"lab\":\"lab03\",\"status\":\"passed\",\"places\":["
+        "{\"name\":\"victim\",\"address\":\"127.66.1.1\"},"
+        "{\"name\":\"attacker\",\"address\":\"127.66.1.2\"},"
+        "{\"name\":\"server\",\"address\":\"127.66.1.3\"}],"
+        "\"steps\":[{\"title\":\"One\"}]}");
+    put_text("events.jsonl",
+             RELAYED("server", "victim", "4001", "127.66.1.3")
+                 RELAYED("attacker", "server", "4002", "127.66.1.9"));
+    load(&report);
+    ladder_build(&report, 0, &ladder);
+    assert_int_equal(ladder.count, 1);
+    assert_int_equal(ladder.rungs[0].from, 1);
+    assert_int_equal(ladder.rungs[0].to, 2);
+    report_free(&report);
+    write_reports();
+    json_t *har = load_har();
+    json_t *entries = json_object_get(json_object_get(har, "log"), "entries");
+    assert_int_equal(json_array_size(entries), 1);
+    json_decref(har);
+}
+
 int main(void)
 {
 #define TEST(name)                                                             \
@@ -894,6 +931,7 @@ int main(void)
         TEST(the_har_of_hostile_messages_is_still_a_har),
         TEST(a_refusal_is_explained_by_its_narrowest_row),
         TEST(one_message_seen_at_both_ends_is_one_arrow),
+        TEST(a_message_through_a_relay_is_one_arrow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
