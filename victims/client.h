@@ -138,50 +138,40 @@ static inline int client_take_tls(const char *version)
                                      : -1;
 }
 
+/* Options that set one text; false when `letter` is not one of them. */
+static inline bool client_take_text(struct client_options *options, int letter)
+{
+    const struct {
+        int letter;
+        const char **target;
+    } texts[] = {
+        {'g', &options->get},      {'p', &options->post},
+        {'b', &options->body},     {'B', &options->bank},
+        {'u', &options->user},     {'w', &options->password},
+        {'t', &options->transfer}, {'c', &options->trust},
+    };
+    for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i].letter == letter) {
+            *texts[i].target = optarg;
+            return true;
+        }
+    return false;
+}
+
 static inline void client_take(struct client_options *options, int letter)
 {
-    switch (letter) {
-    case 'g':
-        options->get = optarg;
-        break;
-    case 'p':
-        options->post = optarg;
-        break;
-    case 'b':
-        options->body = optarg;
-        break;
-    case 'B':
-        options->bank = optarg;
-        break;
-    case 'u':
-        options->user = optarg;
-        break;
-    case 'w':
-        options->password = optarg;
-        break;
-    case 't':
-        options->transfer = optarg;
-        break;
-    case 'l':
+    if (client_take_text(options, letter))
+        return;
+    if (letter == 'l')
         options->balance = true;
-        break;
-    case 'c':
-        options->trust = optarg;
-        break;
-    case 'v':
-        options->tls = client_take_tls(optarg);
-        break;
-    case 'f':
-        if (options->fields_count < CLIENT_FIELDS_MOST)
-            options->fields[options->fields_count++] = optarg;
-        break;
-    case 's':
-        options->timeout = atoi(optarg);
-        break;
-    case 'j':
+    else if (letter == 'j')
         options->json = true;
-        break;
-    }
+    else if (letter == 'v')
+        options->tls = client_take_tls(optarg);
+    else if (letter == 's')
+        options->timeout = atoi(optarg);
+    else if (letter == 'f' && options->fields_count < CLIENT_FIELDS_MOST)
+        options->fields[options->fields_count++] = optarg;
 }
 
 /* A line break in a request line or a field would be a request of its own. */
