@@ -491,6 +491,22 @@ static void add(struct building *building, const struct fact *fact)
         put_before_acts(building);
 }
 
+/* A client says how it ended after all that it exchanged: the last frame of
+ * its act, or of its connection. */
+static long long last_frame(const struct building *building,
+                            const struct fact *result)
+{
+    long long last = 0;
+    for (size_t i = 0; i < building->ladder->count; i++) {
+        const struct fact *fact = building->sources[i];
+        if (fact && building->ladder->rungs[i].frame > last &&
+            (result->act.len ? text_same(result->act, fact->act)
+                             : fact_same_connection(result, fact)))
+            last = building->ladder->rungs[i].frame;
+    }
+    return last;
+}
+
 /* Programs note a message when they have read it; the wire knows better. A
  * rung goes where its frame belongs: what changes a message before it, what
  * comes of it after it. A rung without a frame stays behind the one that it
@@ -506,6 +522,8 @@ static void order_by_frame(struct building *building)
         if (rung->frame > latest)
             latest = rung->frame;
         long long frame = rung->frame ? rung->frame : latest;
+        if (fact && fact_is(fact, "client.result"))
+            frame = last_frame(building, fact);
         bool message = rung->frame && rung->from != rung->to;
         rung->order = 3 * frame + (cause ? 0 : message ? 1 : 2);
     }
