@@ -17,9 +17,11 @@
 enum { SETS = 128, WAYS = 8 };
 
 struct direction {
-    bool heard;      /* next is known */
-    bool from_start; /* a SYN was heard: offsets are true */
-    uint32_t next;   /* sequence number */
+    const struct stream *stream; /* whose direction it is, */
+    int from;                    /* and which */
+    bool heard;                  /* next is known */
+    bool from_start;             /* a SYN was heard: offsets are true */
+    uint32_t next;               /* sequence number */
     struct secrets secrets;
 };
 
@@ -37,15 +39,9 @@ struct overhear {
     uint64_t opened, packets;
 };
 
-/* What a finder is told to report, on the stack of one call. */
-struct found_in {
-    const struct stream *stream;
-    int from;
-};
-
 static void on_secret(void *context, const struct secret *secret)
 {
-    const struct found_in *in = context;
+    const struct direction *in = context;
     const struct stream *stream = in->stream;
     struct event_where where = {.flow = stream->id};
     if (stream->opener >= 0 && stream->from[in->from].from_start) {
@@ -115,7 +111,11 @@ static struct stream *find_stream(struct overhear *overhear,
     struct stream *fresh = *oldest ? *oldest : malloc(sizeof *fresh);
     if (!fresh)
         return NULL;
-    *fresh = (struct stream){.ends = {ends[0], ends[1]}, .opener = -1};
+    *fresh = (struct stream){
+        .ends = {ends[0], ends[1]},
+        .opener = -1,
+        .from = {{.stream = fresh, .from = 0}, {.stream = fresh, .from = 1}},
+    };
     *oldest = fresh;
     *from = 0;
     return fresh;
@@ -129,7 +129,7 @@ static void begin(struct overhear *overhear, struct direction *direction,
     direction->heard = true;
     direction->from_start = from_start;
     direction->next = next;
-    secrets_init(&direction->secrets, overhear->look, on_secret, NULL);
+    secrets_init(&direction->secrets, overhear->look, on_secret, direction);
 }
 
 /* A SYN: `from` opens the conversation, or accepts it. */
@@ -146,8 +146,6 @@ static void on_syn(struct overhear *overhear, struct stream *stream, int from,
 
 static void flush(struct stream *stream, int from)
 {
-    struct found_in in = {stream, from};
-    stream->from[from].secrets.context = &in;
     if (stream->from[from].heard)
         secrets_flush(&stream->from[from].secrets);
 }
@@ -156,14 +154,12 @@ static void on_bytes(struct stream *stream, int from,
                      const struct packet *packet)
 {
     struct direction *direction = &stream->from[from];
-    struct found_in in = {stream, from};
     const uint8_t *bytes = packet->payload;
     size_t len = packet->payload_len;
     int32_t ahead = (int32_t)(packet->seq - direction->next);
     if (ahead < 0 && (size_t) - (int64_t)ahead >= packet->payload_original)
         return; /* heard before */
     direction->next = packet->seq + (uint32_t)packet->payload_original;
-    direction->secrets.context = &in;
     if (ahead > 0)
         secrets_skip(&direction->secrets, (uint64_t)ahead);
     size_t old = ahead < 0 ? (size_t) - (int64_t)ahead : 0;

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Everything that must be true, on a bare Debian 12:
 #     sh tests/all.sh
-# Installs what is missing, checks the format, compiles with clang (warnings
-# are errors) and with gcc (ASan, UBSan), plays the whole suite. The last lines
-# are ctest's summary.
+# Installs what is missing, checks the format, compiles with clang and with gcc,
+# plain and sanitized (ASan, UBSan), plays the whole suite. The last lines are
+# ctest's summary.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/labs/packages.sh"
@@ -15,15 +15,20 @@ echo "== format"
 find "$top/certs" "$top/proxy" "$top/attacks" "$top/victims" "$top/labs" \
     "$top/tests" -name '*.[ch]' -exec clang-format --dry-run -Werror {} +
 
-echo "== clang, warnings are errors"
-cmake -G Ninja -S "$top" -B "$top/build/clang" -DCMAKE_C_COMPILER=clang \
-    -DMITMLAB_WERROR=ON >/dev/null
-ninja -C "$top/build/clang" --quiet
-
-echo "== gcc, sanitized"
-cmake -G Ninja -S "$top" -B "$top/build/gcc" -DCMAKE_C_COMPILER=gcc \
-    -DMITMLAB_WERROR=ON -DMITMLAB_SANITIZE=ON >/dev/null
-ninja -C "$top/build/gcc" --quiet
+# build NAME COMPILER [OPTION...]: warnings are errors.
+build() {
+    echo "== $1"
+    folder="$top/build/$1"
+    compiler=$2
+    shift 2
+    cmake -G Ninja -S "$top" -B "$folder" -DCMAKE_C_COMPILER="$compiler" \
+        -DMITMLAB_WERROR=ON "$@" >/dev/null
+    ninja -C "$folder" --quiet
+}
+build clang clang
+build plain gcc -DMITMLAB_TESTS=OFF
+build sanitized gcc -DMITMLAB_SANITIZE=ON \
+    -DMITMLAB_TRACED="$top/build/plain/mitmlab"
 
 echo "== the suite"
-exec ctest --test-dir "$top/build/gcc" --output-on-failure -j2 "$@"
+exec ctest --test-dir "$top/build/sanitized" --output-on-failure -j2 "$@"

@@ -12,6 +12,7 @@
 
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -274,11 +275,12 @@ static inline char *http_chunk_line(struct wire *wire, struct text *line)
         if (end || wire->pending.len > 1024 || wire_read(wire) <= 0)
             break;
     }
-    if (!end)
+    size_t len = end ? (size_t)(end - wire->pending.bytes) : SIZE_MAX;
+    if (len > 1024)
         return NULL;
     text_free(line);
-    http_take(wire, line, (size_t)(end - wire->pending.bytes) + 2);
-    line->bytes[line->len - 2] = 0;
+    http_take(wire, line, len + 2);
+    line->bytes[len] = 0;
     return line->bytes;
 }
 

@@ -44,8 +44,8 @@ def one(number, folder, longest):
     child = subprocess.Popen(
         [MITMLAB, "run", LAB, "--no-input", "--out", out],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True)
+        stderr=subprocess.DEVNULL, start_new_session=True,
+        env={**os.environ, "TMPDIR": os.path.join(folder, "tmp")})
     delay = random.uniform(0, longest)
     time.sleep(delay)
     child.send_signal(signal.SIGKILL)
@@ -76,10 +76,9 @@ def main():
                         os.path.join(folder, "whole")], capture_output=True,
                        stdin=subprocess.DEVNULL, timeout=120)
         longest = time.monotonic() - start
-        known = set(os.listdir(tempfile.gettempdir()))
+        os.mkdir(os.path.join(folder, "tmp"))
         good = sum(one(number, folder, longest) for number in range(TIMES))
-        new = set(os.listdir(tempfile.gettempdir())) - known
-        left = [name for name in new if "mitmlab" in name]
+        left = os.listdir(os.path.join(folder, "tmp"))
     print(f"{good} of {TIMES} clean (random seed {seed}, "
           f"a whole run takes {longest:.2f} s)")
     if left:
