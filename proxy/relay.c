@@ -21,6 +21,7 @@ enum {
     CONNECT_MS = 5 * 1000,
     DRAIN_MS = 2 * 1000,
     STOP_MS = 1500,
+    TURNED_AWAY_MOST = 8,   /* that may hear of it at a time */
     READ_AHEAD = 16 * 1024, /* bytes of an end that wait for the other */
 };
 
@@ -1039,10 +1040,9 @@ static int greet(struct relay *relay, uv_stream_t *listener)
     if (end_open(victim, relay, LEG_VICTIM) ||
         uv_accept(listener, (uv_stream_t *)&victim->tcp))
         return -1;
-    if (relay->worker->count > relay->worker->most) {
-        turn_away(victim);
+    /* Even to say no takes a descriptor for a moment. */
+    if (relay->worker->count > relay->worker->most + TURNED_AWAY_MOST)
         return -1;
-    }
     uv_tcp_getpeername(&victim->tcp, &flow->victim.any, &len);
     len = sizeof flow->listener;
     uv_tcp_getsockname(&victim->tcp, &flow->listener.any, &len);
@@ -1082,6 +1082,10 @@ void relay_accept(struct worker *worker, uv_stream_t *listener)
     }
     facts_opened(&relay->victim);
     relay_wait(relay, head_ms(relay));
+    if (worker->count > worker->most) {
+        turn_away(&relay->victim);
+        relay_enter(relay, over(relay, FLOW_REFUSED));
+    }
     relay_advance(relay);
 }
 

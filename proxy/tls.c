@@ -135,7 +135,8 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     (void)context;
     struct tls_side *side = SSL_get_app_data(ssl);
     size_t want = strlen(side->alpn);
-    for (unsigned at = 0; want && at + in[at] < in_len; at += 1U + in[at]) {
+    for (unsigned at = 0; want && at < in_len && at + in[at] < in_len;
+         at += 1U + in[at]) {
         if (in[at] == want && !memcmp(in + at + 1, side->alpn, want)) {
             *out = in + at + 1;
             *out_len = in[at];

@@ -1,0 +1,183 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# mitmlab proxy, as someone who starts it by hand meets it.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    PATH="$(dirname "$MITMLAB")/victims:$PATH"
+    echo '127.0.0.1 bank.lab.test' >hosts
+    export MITMLAB_HOSTS="$PWD/hosts"
+    started=()
+}
+
+teardown() {
+    for pid in "${started[@]}"; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+}
+
+# in_background FILE COMMAND...: its output goes to FILE; waits for `ready`.
+in_background() {
+    local file=$1
+    shift
+    "$@" >"$file" 2>"$file.err" &
+    started+=($!)
+    last=$!
+    for _ in $(seq 200); do
+        grep -q '"kind":"ready"' "$file" && return 0
+        sleep 0.05
+    done
+    cat "$file.err"
+    return 1
+}
+
+port_of() { # FILE: the first port that `ready` tells
+    sed -n '1s/.*"listen":\["[^"]*:\([0-9]*\)".*/\1/p' "$1"
+}
+
+plain_bank() {
+    in_background bank.jsonl bank-server --listen 127.0.0.1:0 --user u \
+        --password p --json
+    bank=$(port_of bank.jsonl)
+}
+
+@test "without --listen it says what it wants, and exits 2" {
+    run -2 "$MITMLAB" proxy
+    [[ $output == *"--listen"* ]]
+}
+
+@test "addresses outside of the walls are refused with 6" {
+    run -6 "$MITMLAB" proxy --listen 192.0.2.1:8080
+    run -6 "$MITMLAB" proxy --listen 0.0.0.0:8080
+    run -6 "$MITMLAB" proxy --listen 127.0.0.1:0 --upstream http://198.51.100.1
+    run -6 "$MITMLAB" proxy --listen 127.0.0.1:0 --upstream 'http://[2001:db8::1]'
+    [[ $output == *"outside the lab"* ]]
+}
+
+@test "--transparent is refused with 6 outside of a lab" {
+    run -6 "$MITMLAB" proxy --listen 127.0.0.1:0 --transparent
+}
+
+@test "mistakes on the command line name the nearest right word" {
+    run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --lenient bare-lff
+    [[ $output == *bare-lf* ]]
+    run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --upsteam http://localhost
+    [[ $output == *--upstream* ]]
+    run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --upstream ftp://localhost
+    [[ $output == *http://* ]]
+    run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --workers 0
+    run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --attack rewrit,find=a,with=b
+    [[ $output == *rewrite* ]]
+}
+
+@test "files that are not there are named" {
+    run -4 "$MITMLAB" proxy --listen 127.0.0.1:0 --upstream-ca none.pem
+    [[ $output == *none.pem* ]]
+    run ! "$MITMLAB" proxy --listen 127.0.0.1:0 --ca none
+    [[ $output == *none* ]]
+    run -4 "$MITMLAB" proxy --listen 127.0.0.1:0 --script none.lua
+    [[ $output == *none.lua* ]]
+    echo 'function on_request(' >bad.lua
+    run -5 "$MITMLAB" proxy --listen 127.0.0.1:0 --script bad.lua
+    [[ $output == *bad.lua:* ]]
+}
+
+@test "a port that is taken is named, with the reason" {
+    in_background one.jsonl "$MITMLAB" proxy --listen 127.0.0.1:0 --json
+    run -4 "$MITMLAB" proxy --listen "127.0.0.1:$(port_of one.jsonl)"
+    [[ $output == *"$(port_of one.jsonl)"*"in use"* ]]
+}
+
+@test "an exchange is one readable line, and SIGTERM ends it with 0" {
+    plain_bank
+    MITMLAB_EVENTS_FD=9 in_background ready.jsonl bash -c \
+        'exec 9>&1 >lines; exec "$@"' - "$MITMLAB" proxy \
+        --listen 127.0.0.1:0 --upstream "http://127.0.0.1:$bank"
+    proxy=$(port_of ready.jsonl)
+    https-client --get "http://bank.lab.test:$proxy/" >/dev/null
+    for _ in $(seq 100); do [ -s lines ] && break; sleep 0.05; done
+    grep -E "^[0-9:]{8} 127\.0\.0\.1:[0-9]+ GET http://bank\.lab\.test:$proxy/ 200 up 0 down [0-9]+$" lines
+    kill -TERM "$last"
+    wait "$last"
+    started=("${started[@]:0:1}")
+}
+
+@test "what a victim sends cannot command the terminal" {
+    plain_bank
+    MITMLAB_EVENTS_FD=9 in_background ready.jsonl bash -c \
+        'exec 9>&1 >lines; exec "$@"' - "$MITMLAB" proxy \
+        --listen 127.0.0.1:0 --upstream "http://127.0.0.1:$bank"
+    exec 8<>"/dev/tcp/127.0.0.1/$(port_of ready.jsonl)"
+    printf 'GET /%%1b]0;x HTTP/1.1\r\nHost: bank.lab.test\r\nConnection: close\r\n\r\n' >&8
+    cat <&8 >/dev/null
+    exec 8>&-
+    ! LC_ALL=C grep -q '[^ -~]' lines
+}
+
+@test "several workers share a port, and all stop together" {
+    plain_bank
+    in_background proxy.jsonl "$MITMLAB" proxy --listen 127.0.0.1:0 \
+        --upstream "http://127.0.0.1:$bank" --workers 3 --json
+    for _ in $(seq 12); do
+        https-client --get "http://bank.lab.test:$(port_of proxy.jsonl)/" \
+            >/dev/null
+    done
+    kill -INT "$last"
+    wait "$last"
+    started=("${started[@]:0:1}")
+    [ "$(grep -c '"kind":"http.request".*"leg":"victim"' proxy.jsonl)" = 12 ]
+}
+
+@test "a script edits what passes" {
+    plain_bank
+    cat >edit.lua <<'LUA'
+function on_response(flow)
+  flow.body = flow.body:gsub("%a", "x")
+  flow.status = 203
+end
+LUA
+    in_background proxy.jsonl "$MITMLAB" proxy --listen 127.0.0.1:0 \
+        --upstream "http://127.0.0.1:$bank" --script edit.lua --json
+    https-client --get "http://bank.lab.test:$(port_of proxy.jsonl)/" >/dev/null
+    grep -q '"kind":"http.response".*"leg":"victim".*"status":203.*"changed":true' \
+        proxy.jsonl
+}
+
+@test "a name that the lab does not know is 502, and never looked up" {
+    in_background proxy.jsonl "$MITMLAB" proxy --listen 127.0.0.1:0 --json
+    exec 8<>"/dev/tcp/127.0.0.1/$(port_of proxy.jsonl)"
+    printf 'GET / HTTP/1.1\r\nHost: www.example.com\r\n\r\n' >&8
+    answer=$(cat <&8)
+    exec 8>&-
+    [[ $answer == "HTTP/1.1 502 "*"name not in this lab"* ]]
+}
+
+@test "few descriptors: those over the cap hear 503, nobody else suffers" {
+    plain_bank
+    in_background proxy.jsonl bash -c 'ulimit -n 64; exec "$@"' - \
+        "$MITMLAB" proxy --listen 127.0.0.1:0 \
+        --upstream "http://127.0.0.1:$bank" --json
+    proxy=$(port_of proxy.jsonl)
+    held=()
+    for _ in $(seq 40); do
+        exec {fd}<>"/dev/tcp/127.0.0.1/$proxy"
+        held+=("$fd")
+    done
+    # The last of these are answered while there are descriptors for it, then
+    # the proxy hangs up; the first ones are served.
+    heard=0
+    for fd in "${held[@]}"; do
+        if read -r -t 0.05 line <&"$fd" && [[ $line == "HTTP/1.1 503 "* ]]; then
+            heard=$((heard + 1))
+        fi
+    done
+    [ "$heard" -gt 0 ]
+    [ "$heard" -lt 40 ]
+    for fd in "${held[@]}"; do exec {fd}>&-; done
+    sleep 0.2
+    https-client --get "http://bank.lab.test:$proxy/" >/dev/null
+}

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The door for attacks: what hooks are shown, what becomes of their edits, and
+ * that those who change nothing leave no trace. */
+#include "tests/proxy/tls_stage.h"
+
+#include <signal.h>
+
+#define GET   "GET / HTTP/1.1\r\nHost: bank.lab.test\r\n\r\n"
+#define OK_HI "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+/* A hook that does as it is told, and counts. */
+struct puppet {
+    struct hook hook;
+    enum hook_act act;
+    const char *body;  /* to set in responses */
+    const char *field; /* to set in requests */
+    char seen[256];    /* the last body */
+    bool had_body;
+    unsigned requests, responses, hellos, certs, ends, pieces;
+    enum flow_end why;
+    struct flow *flow; /* the last one */
+};
+
+static enum hook_act on_hello(void *config, struct flow *flow,
+                              const struct hello *hello)
+{
+    struct puppet *puppet = config;
+    (void)hello;
+    puppet->hellos++;
+    puppet->flow = flow;
+    return puppet->act;
+}
+
+static enum hook_act on_server_cert(void *config, struct flow *flow, X509 *real,
+                                    struct forge_plan *plan)
+{
+    struct puppet *puppet = config;
+    (void)flow;
+    assert_non_null(real);
+    assert_non_null(plan->server_name);
+    puppet->certs++;
+    plan->forgery = forgery_find("t01");
+    return HOOK_CHANGED;
+}
+
+static enum hook_act on_request(void *config, struct flow *flow,
+                                struct message *request)
+{
+    struct puppet *puppet = config;
+    puppet->requests++;
+    puppet->flow = flow;
+    puppet->had_body = request->has_body;
+    snprintf(puppet->seen, sizeof puppet->seen, "%.*s",
+             (int)buf_len(&request->body),
+             buf_len(&request->body) ? (char *)buf_head(&request->body) : "");
+    if (puppet->field)
+        assert_int_equal(message_set_field(request, "X-Puppet", puppet->field),
+                         0);
+    return puppet->act;
+}
+
+static enum hook_act on_response(void *config, struct flow *flow,
+                                 struct message *response)
+{
+    struct puppet *puppet = config;
+    puppet->responses++;
+    puppet->flow = flow;
+    puppet->had_body = response->has_body;
+    snprintf(puppet->seen, sizeof puppet->seen, "%.*s",
+             (int)buf_len(&response->body),
+             buf_len(&response->body) ? (char *)buf_head(&response->body) : "");
+    assert_string_equal(response->method, "GET");
+    if (puppet->body)
+        assert_int_equal(
+            message_set_body(response, puppet->body, strlen(puppet->body)), 0);
+    return puppet->act;
+}
+
+static enum hook_act on_data(void *config, struct flow *flow, enum event_leg to,
+                             struct buf *data)
+{
+    struct puppet *puppet = config;
+    (void)flow;
+    puppet->pieces++;
+    if (to == LEG_SERVER)
+        for (size_t i = 0; i < buf_len(data); i++)
+            buf_head(data)[i] ^= 0x20;
+    return puppet->act;
+}
+
+static void on_end(void *config, struct flow *flow, enum flow_end why)
+{
+    struct puppet *puppet = config;
+    (void)flow;
+    puppet->ends++;
+    puppet->why = why;
+}
+
+/* One hook on a stage. */
+static void raise_with(struct stage *stage, struct puppet *puppet,
+                       struct hook **list)
+{
+    puppet->hook.name = "puppet";
+    puppet->hook.config = puppet;
+    puppet->hook.on_end = on_end;
+    list[0] = &puppet->hook;
+    stage->options.hooks = list;
+    stage->options.hooks_count = 1;
+    stage_raise(stage);
+}
+
+static void leave(struct stage *stage, struct actor *victim,
+                  struct actor *server)
+{
+    actor_leaves(victim);
+    actor_leaves(server);
+    stage_empties(stage);
+    stage_close(stage);
+}
+
+static void a_hook_that_passes_leaves_every_byte(void **state)
+{
+    (void)state;
+    static const char post[] = "POST / HTTP/1.1\r\nhost:a\r\n"
+                               "Transfer-Encoding: chunked\r\n\r\n"
+                               "3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX-T: 1\r\n\r\n";
+    struct stage stage;
+    struct hook *list[1];
+    struct puppet puppet = {
+        .hook = {.wants = HOOK_WANTS_REQUEST_BODY, .on_request = on_request}};
+    stage_prepare(&stage, "http");
+    raise_with(&stage, &puppet, list);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, post);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, post);
+    assert_string_equal(puppet.seen, "abcde");
+    actor_says(&server, OK_HI);
+    actor_hears(&victim, OK_HI);
+    leave(&stage, &victim, &server);
+    assert_int_equal(puppet.requests, 1);
+    assert_int_equal(puppet.ends, 1);
+    assert_int_equal(puppet.why, FLOW_DONE);
+}
+
+static void a_changed_body_goes_out_with_its_length(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct hook *list[1];
+    struct puppet puppet = {.act = HOOK_CHANGED,
+                            .body = "something longer",
+                            .hook = {.wants = HOOK_WANTS_RESPONSE_BODY,
+                                     .on_response = on_response}};
+    stage_prepare(&stage, "http");
+    raise_with(&stage, &puppet, list);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, GET);
+    actor_says(&server, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+                        "ETag: 1\r\n\r\n1\r\nh\r\n1\r\ni\r\n0\r\n\r\n");
+    actor_hears(&victim, "HTTP/1.1 200 OK\r\nETag: 1\r\n"
+                         "Content-Length: 16\r\n\r\nsomething longer");
+    assert_string_equal(puppet.seen, "hi");
+    /* The connection goes on. */
+    actor_says(&victim, GET);
+    actor_hears(&server, GET);
+    actor_says(&server, OK_HI);
+    actor_hears(&victim, "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n"
+                         "something longer");
+    assert_true(stage_has_event(&stage, "http.response", "\"changed\":true"));
+    leave(&stage, &victim, &server);
+}
+
+static void a_coded_body_is_shown_decoded_and_leaves_coded(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct hook *list[1];
+    struct puppet puppet = {.act = HOOK_CHANGED,
+                            .body = "changed",
+                            .hook = {.wants = HOOK_WANTS_RESPONSE_BODY,
+                                     .on_response = on_response}};
+    struct buf coded = {0}, clear = {0};
+    const char *why;
+    char head[128];
+    assert_int_equal(codec_encode(CODEC_GZIP, "original", 8, &coded, &why), 0);
+    stage_prepare(&stage, "http");
+    raise_with(&stage, &puppet, list);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, GET);
+    snprintf(head, sizeof head,
+             "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
+             "Content-Length: %zu\r\n\r\n",
+             buf_len(&coded));
+    actor_says(&server, head);
+    actor_says_bytes(&server, buf_head(&coded), buf_len(&coded));
+    actor_hears(&victim, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n");
+    assert_string_equal(puppet.seen, "original");
+    stage_rest(&stage);
+    actor_listens(&victim);
+    const char *body =
+        memmem(buf_head(&victim.got), buf_len(&victim.got), "\r\n\r\n", 4);
+    assert_non_null(body);
+    body += 4;
+    size_t len =
+        (size_t)((char *)buf_head(&victim.got) + buf_len(&victim.got) - body);
+    assert_int_equal(codec_decode(CODEC_GZIP, body, len, 100, &clear, &why), 0);
+    assert_memory_equal(buf_head(&clear), "changed", 7);
+    buf_free(&coded);
+    buf_free(&clear);
+    leave(&stage, &victim, &server);
+}
+
+static void naive_lengths_stay_wrong(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct hook *list[1];
+    struct puppet puppet = {
+        .act = HOOK_CHANGED,
+        .body = "longer",
+        .hook = {.wants = HOOK_WANTS_RESPONSE_BODY | HOOK_WANTS_NAIVE_LENGTH,
+                 .on_response = on_response}};
+    stage_prepare(&stage, "http");
+    raise_with(&stage, &puppet, list);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, GET);
+    actor_says(&server, OK_HI);
+    actor_hears(&victim, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nlonger");
+    leave(&stage, &victim, &server);
+}
+
+static void a_body_over_the_limit_streams_past_the_hook(void **state)
+{
+    (void)state;
+    static char body[40 * 1000];
+    char head[128];
+    for (int chunked = 0; chunked < 2; chunked++) {
+        struct stage stage;
+        struct hook *list[1];
+        struct puppet puppet = {.hook = {.wants = HOOK_WANTS_RESPONSE_BODY,
+                                         .on_response = on_response}};
+        memset(body, 'b', sizeof body);
+        stage_prepare(&stage, "http");
+        stage.options.body_most = 10 * 1000;
+        raise_with(&stage, &puppet, list);
+        struct actor victim = victim_enters(&stage);
+        actor_says(&victim, GET);
+        struct actor server = server_enters(&stage);
+        actor_hears(&server, GET);
+        snprintf(head, sizeof head,
+                 chunked ? "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+                           "\r\n%zx\r\n"
+                         : "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
+                 sizeof body);
+        actor_says(&server, head);
+        actor_says_bytes(&server, body, sizeof body);
+        actor_hears(&victim, head);
+        actor_hears_bytes(&victim, body, sizeof body);
+        assert_int_equal(puppet.responses, 1);
+        assert_false(puppet.had_body);
+        leave(&stage, &victim, &server);
+    }
+}
+
+static void a_hook_without_a_wish_for_bodies_may_change_heads(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct hook *list[1];
+    struct puppet puppet = {.act = HOOK_CHANGED,
+                            .field = "yes",
+                            .hook = {.on_request = on_request}};
+    stage_prepare(&stage, "http");
+    raise_with(&stage, &puppet, list);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, "POST / HTTP/1.1\r\nHost: a\r\n"
+                        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, "POST / HTTP/1.1\r\nHost: a\r\n"
+                         "Transfer-Encoding: chunked\r\nX-Puppet: yes\r\n\r\n"
+                         "3\r\nabc\r\n");
+    actor_says(&victim, "0\r\n\r\n");
+    actor_hears(&server, "0\r\n\r\n");
+    assert_false(puppet.had_body);
+    leave(&stage, &victim, &server);
+}
+
+static void a_hook_that_cuts_resets_both_ends(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct hook *list[1];
+    struct puppet puppet = {.act = HOOK_CUT,
+                            .hook = {.on_response = on_response}};
+    stage_prepare(&stage, "http");
+    raise_with(&stage, &puppet, list);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, GET);
+    actor_says(&server, OK_HI);
+    actor_hears_reset(&victim);
+    actor_hears_reset(&server);
+    stage_empties(&stage);
+    assert_int_equal(puppet.why, FLOW_CUT);
+    leave(&stage, &victim, &server);
+}
+
+static void a_hook_may_hold_a_message_and_let_it_go(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct hook *list[1];
+    struct puppet puppet = {
+        .act = HOOK_WAIT, .field = "held", .hook = {.on_request = on_request}};
+    stage_prepare(&stage, "http");
+    raise_with(&stage, &puppet, list);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_hears_nothing(&server);
+    assert_int_equal(puppet.requests, 1);
+    flow_resume(puppet.flow);
+    actor_hears(&server, "GET / HTTP/1.1\r\nHost: bank.lab.test\r\n"
+                         "X-Puppet: held\r\n\r\n");
+    assert_int_equal(puppet.requests, 1);
+    leave(&stage, &victim, &server);
+}
+
+static void a_victim_may_leave_while_a_hook_holds_its_request(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct hook *list[1];
+    struct puppet puppet = {.act = HOOK_WAIT,
+                            .hook = {.on_request = on_request}};
+    stage_prepare(&stage, "http");
+    raise_with(&stage, &puppet, list);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_hears_nothing(&server);
+    actor_resets(&victim);
+    stage_empties(&stage);
+    assert_int_equal(puppet.ends, 1);
+    leave(&stage, &victim, &server);
+}
+
+static void who_waits_for_a_body_says_continue_itself(void **state)
+{
+    (void)state;
+    static const char head[] = "POST / HTTP/1.1\r\nHost: a\r\n"
+                               "Expect: 100-continue\r\n"
+                               "Content-Length: 4\r\n\r\n";
+    struct stage stage;
+    struct hook *list[1];
+    struct puppet puppet = {
+        .hook = {.wants = HOOK_WANTS_REQUEST_BODY, .on_request = on_request}};
+    stage_prepare(&stage, "http");
+    raise_with(&stage, &puppet, list);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, head);
+    actor_hears(&victim, "HTTP/1.1 100 Continue\r\n\r\n");
+    actor_says(&victim, "body");
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, head);
+    actor_hears(&server, "body");
+    assert_string_equal(puppet.seen, "body");
+    /* The server's own comes too late and is dropped. */
+    actor_says(&server, "HTTP/1.1 100 Continue\r\n\r\n" OK_HI);
+    actor_hears(&victim, OK_HI);
+    leave(&stage, &victim, &server);
+}
+
+static void bytes_that_are_no_http_are_shown_to_on_data(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct hook *list[1];
+    struct puppet puppet = {.hook = {.on_data = on_data}};
+    stage_prepare(&stage, "tcp");
+    raise_with(&stage, &puppet, list);
+    struct actor victim = victim_enters(&stage);
+    struct actor server = server_enters(&stage);
+    actor_says(&victim, "swapcase");
+    actor_hears(&server, "SWAPCASE");
+    actor_says_bytes(&server, "same", 4);
+    actor_hears(&victim, "same");
+    assert_true(puppet.pieces >= 2);
+    leave(&stage, &victim, &server);
+}
+
+static void a_hook_chooses_the_forgery(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct hook *list[1];
+    struct puppet puppet = {
+        .hook = {.on_hello = on_hello, .on_server_cert = on_server_cert}};
+    tls_stage_prepare(&stage, "https");
+    raise_with(&stage, &puppet, list);
+    struct talker victim = victim_calls(&stage, authorities.rogue->root,
+                                        TLS1_3_VERSION, "bank.lab.test");
+    struct talker server = all_shake(&victim);
+    /* t01 is self-signed: not even the rogue's victim takes it. */
+    assert_true(victim.failed);
+    assert_int_equal(puppet.hellos, 1);
+    assert_int_equal(puppet.certs, 1);
+    talker_leaves(&victim);
+    talker_leaves(&server);
+    stage_empties(&stage);
+    assert_true(stage_has_event(&stage, "tls.verdict", "\"forgery\":\"t01\""));
+    assert_true(stage_has_event(&stage, "tls.cert", "\"forgery\":\"t01\""));
+    stage_close(&stage);
+}
+
+static void a_hook_may_hold_the_hello(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct hook *list[1];
+    struct puppet puppet = {.act = HOOK_WAIT, .hook = {.on_hello = on_hello}};
+    tls_stage_prepare(&stage, "https");
+    raise_with(&stage, &puppet, list);
+    struct talker victim = victim_calls(&stage, authorities.rogue->root,
+                                        TLS1_3_VERSION, "bank.lab.test");
+    talker_shakes(&victim);
+    stage_rest(&stage);
+    assert_int_equal(stage_door(&stage), -1);
+    flow_resume(puppet.flow);
+    struct talker server = all_shake(&victim);
+    assert_true(victim.done);
+    assert_int_equal(puppet.hellos, 1);
+    talker_leaves(&victim);
+    talker_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hook_that_passes_leaves_every_byte),
+        cmocka_unit_test(a_changed_body_goes_out_with_its_length),
+        cmocka_unit_test(a_coded_body_is_shown_decoded_and_leaves_coded),
+        cmocka_unit_test(naive_lengths_stay_wrong),
+        cmocka_unit_test(a_body_over_the_limit_streams_past_the_hook),
+        cmocka_unit_test(a_hook_without_a_wish_for_bodies_may_change_heads),
+        cmocka_unit_test(a_hook_that_cuts_resets_both_ends),
+        cmocka_unit_test(a_hook_may_hold_a_message_and_let_it_go),
+        cmocka_unit_test(a_victim_may_leave_while_a_hook_holds_its_request),
+        cmocka_unit_test(who_waits_for_a_body_says_continue_itself),
+        cmocka_unit_test(bytes_that_are_no_http_are_shown_to_on_data),
+        cmocka_unit_test(a_hook_chooses_the_forgery),
+        cmocka_unit_test(a_hook_may_hold_the_hello),
+    };
+    return cmocka_run_group_tests(tests, make_authorities, free_authorities);
+}
