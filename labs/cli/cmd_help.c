@@ -91,7 +91,8 @@ static void list_all(const struct term *term)
     printf("\ntopics:\n");
     for (const struct topic *it = topics; it->name; it++)
         list_row(term, it->name, it->sentence);
-    printf("\n'mitmlab help WORD' says more about each.\n");
+    term_flow(stdout, term, "\n'mitmlab help WORD' says more about each.", 0,
+              "");
 }
 
 static int no_such_topic(const char *word)

@@ -68,10 +68,18 @@ static int make_pipe(int *out_read, int *out_write)
     return 0;
 }
 
-static const char *base_name(const char *path)
+/* "bank-server"; of this program also what it was started as: "mitmlab
+ * proxy". */
+static char *name_of(const char *const *argv)
 {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
+    const char *slash = strrchr(argv[0], '/');
+    const char *base = slash ? slash + 1 : argv[0];
+    char *name;
+    bool ours = !strcmp(base, "mitmlab") && argv[1];
+    if (asprintf(&name, "%s%s%s", base, ours ? " " : "", ours ? argv[1] : "") <
+        0)
+        abort();
+    return name;
 }
 
 struct actor *cast_start(struct cast *cast, enum actor_role role,
@@ -82,7 +90,7 @@ struct actor *cast_start(struct cast *cast, enum actor_role role,
     struct actor *actor = calloc(1, sizeof *actor);
     actor->events_fd = actor->output_fd = -1;
     actor->role = role;
-    actor->name = strdup(base_name(argv[0]));
+    actor->name = name_of(argv);
     actor->place = strdup(place);
     actor->heard_ms = clock_ms();
     if (make_pipe(&actor->events_fd, &events) ||

@@ -126,8 +126,11 @@ int play_save(struct play *play, struct err *err)
 
 int play_sync(struct play *play, struct err *err)
 {
-    if (capture_sync(play->capture, SYNC_MS, err) ||
-        index_refresh(play->index, err))
+    if (capture_sync(play->capture, SYNC_MS, err)) {
+        (void)play_check(play, err); /* a cause goes before its effect */
+        return -1;
+    }
+    if (index_refresh(play->index, err))
         return -1;
     chronicle_join(&play->chronicle, play->index);
     return leaves_describe(&play->chronicle, err);
@@ -220,14 +223,15 @@ static void introduce(struct play *play)
 
 static int play_steps(struct play *play, struct err *err)
 {
-    for (play->step = 1; play->step <= play->lab->steps_count; play->step++) {
-        if (step_play(play, err) || play_check(play, err))
-            return -1;
+    for (unsigned i = 1; i <= play->lab->steps_count; i++) {
         note_stop(play);
         if (play_stopped(play))
             return 0;
+        play->step = i;
+        if (step_play(play, err) || play_check(play, err))
+            return -1;
     }
-    play->step = play->lab->steps_count;
+    note_stop(play);
     return 0;
 }
 
@@ -321,13 +325,14 @@ static int conclude(struct play *play, const struct err *err, int rc)
         set_status(play, "error", err->text);
         return err->code;
     }
-    if (!reached) {
-        set_status(play, "failed", NULL);
-        return EXIT_GOAL_MISSED;
-    }
+    /* What is not in the capture cannot be found there. */
     if (rc || !play->counts.complete) {
         set_status(play, "partial", rc ? err->text : play->counts.why);
         return EXIT_PARTIAL;
+    }
+    if (!reached) {
+        set_status(play, "failed", NULL);
+        return EXIT_GOAL_MISSED;
     }
     set_status(play, "passed", NULL);
     return EXIT_OK;
@@ -347,10 +352,9 @@ static const char *verdict_words(const char *status)
 {
     return !strcmp(status, "passed")   ? TERM_GOOD "Goal reached." TERM_PLAIN
            : !strcmp(status, "failed") ? TERM_BAD "Goal not reached." TERM_PLAIN
-           : !strcmp(status, "partial")
-               ? "Goal reached, but something is incomplete."
-           : !strcmp(status, "error") ? TERM_BAD "The run failed." TERM_PLAIN
-                                      : "Interrupted.";
+           : !strcmp(status, "partial") ? "Something is incomplete."
+           : !strcmp(status, "error")   ? TERM_BAD "The run failed." TERM_PLAIN
+                                        : "Interrupted.";
 }
 
 /* A filter to begin with: that of the last frame of evidence. */
@@ -431,20 +435,18 @@ static void end(struct play *play)
 
 static int whole_run(struct play *play, struct err *err)
 {
-    struct err other = ERR_INIT;
+    struct err other = ERR_INIT; /* a mistake on top of another one */
     introduce(play);
     int rc = stage_build(play, err);
     if (!rc)
         rc = play_steps(play, err);
-    if (stage_strike(play, rc ? &other : err) && !rc)
+    bool played = !rc && !play_stopped(play);
+    if (stage_strike(play, rc ? &other : err))
         rc = -1;
     note_capture(play);
-    if ((!rc || err->code == EXIT_PARTIAL) && !play_stopped(play)) {
-        other = (struct err)ERR_INIT;
-        if (quiz_ask(play, &other)) {
-            *err = other;
-            rc = -1;
-        }
+    if (played && quiz_ask(play, &other)) {
+        *err = other;
+        rc = -1;
     }
     int code = conclude(play, err, rc);
     other = (struct err)ERR_INIT;

@@ -452,14 +452,17 @@ static int start_capture(struct play *play, struct err *err)
 
 /* ---- servers ------------------------------------------------------------- */
 
+static bool waits_for_ready(const struct actor *actor)
+{
+    return actor->role != ACTOR_RECORD && actor->role != ACTOR_ACT;
+}
+
 static bool all_ready(void *argument)
 {
     const struct play *play = argument;
-    for (const struct actor *it = play->cast.actors; it; it = it->next) {
-        bool waits = it->role != ACTOR_RECORD && it->role != ACTOR_ACT;
-        if (waits && !it->ready && !it->ended)
+    for (const struct actor *it = play->cast.actors; it; it = it->next)
+        if (waits_for_ready(it) && !it->ready && !it->ended)
             return false;
-    }
     return true;
 }
 
@@ -474,15 +477,24 @@ static int not_ready(const struct actor *actor, struct err *err)
     return -1;
 }
 
+static bool never_ready(const struct actor *actor)
+{
+    return waits_for_ready(actor) && !actor->stopping && !actor->ready;
+}
+
 int stage_await_ready(struct play *play, struct err *err)
 {
     play_wait(play, all_ready, play, READY_MS);
-    for (const struct actor *it = play->cast.actors; it; it = it->next) {
-        bool waits = it->role != ACTOR_RECORD && it->role != ACTOR_ACT;
-        if (waits && !it->stopping && (!it->ready || it->ended) &&
-            !play_stopped(play))
+    if (play_stopped(play))
+        return 0;
+    for (const struct actor *it = play->cast.actors; it; it = it->next)
+        if (never_ready(it) && it->ended)
             return not_ready(it, err);
-    }
+    if (play_check(play, err))
+        return -1;
+    for (const struct actor *it = play->cast.actors; it; it = it->next)
+        if (never_ready(it))
+            return not_ready(it, err);
     return 0;
 }
 

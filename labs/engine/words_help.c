@@ -42,7 +42,7 @@ static void help_word(FILE *out, unsigned width, const struct word *word)
                                : " Default: ",
              needed || !word->fallback ? "" : word->fallback,
              needed || !word->fallback ? "" : ".");
-    fprintf(out, "  %s\n", head);
+    term_wrap(out, head, width, 2);
     term_wrap(out, text, width, 6);
 }
 

@@ -2,10 +2,10 @@
  *
  * Lab files: what is accepted, and what is said about each mistake. Every row
  * is a change to the fixture lab and the sentence that must follow. */
+#include "labs/engine/jail.h"
 #include "labs/engine/lab.h"
 #include "labs/engine/locate.h"
 #include "labs/engine/text.h"
-#include "labs/engine/jail.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,246 @@
+#!/usr/bin/env bats
+# Labs from the command line: list, info, hint, help and run. What a lab needs
+# of the machine is not tested here: the fixture lab runs bare.
+
+FIXTURE="$BATS_TEST_DIRNAME/../labs/fixture/90-a-small-lab"
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+}
+
+run_bare() { # run_bare ARGUMENT...: the fixture, into ./out
+    run "$MITMLAB" run "$FIXTURE" --bare --seed 7 --out out "$@"
+}
+
+member() { # member PATH: of out/result.json, as Python sees it
+    python3 -c "
+import json, sys
+it = json.load(open('out/result.json'))
+print(it$1)"
+}
+
+@test "mitmlab alone says where the trainee stands and what comes next" {
+    run "$MITMLAB"
+    [ "$status" -eq 0 ]
+    [[ $output == *"passed 0 of"* && $output == *"mitmlab run lab01"* ]]
+}
+
+@test "list --json names id, title and topologies" {
+    "$MITMLAB" list --json | python3 -c '
+import json, sys
+labs = json.load(sys.stdin)["labs"]
+assert labs[0]["id"] == "lab01" and labs[0]["title"]
+assert all(isinstance(lab["topology"], list) for lab in labs)'
+}
+
+@test "a lab is found by id, number, name and path; others get an offer" {
+    for name in lab03 3 03 03-the-page-that-lied the-page-that-lied; do
+        "$MITMLAB" info "$name" | grep -q "The page that lied"
+    done
+    "$MITMLAB" info "$FIXTURE" | grep -q "A small lab"
+    run "$MITMLAB" info lab3
+    [ "$status" -eq 2 ]
+    [[ $output == *"did you mean lab03?"* ]]
+    run "$MITMLAB" info
+    [ "$status" -eq 2 ]
+}
+
+@test "a mistake in a lab file is exit 5 with its line" {
+    cp -r "$FIXTURE" broken
+    sed -i 's/minutes  =/minuts =/' broken/lab.lua
+    run "$MITMLAB" info ./broken
+    [ "$status" -eq 5 ]
+    [[ $output == *'lab.lua:6: no key "minuts" (did you mean minutes?)'* ]]
+    sed -i 's/minuts =.*/minutes = (function() while true do end end)(),/' \
+        broken/lab.lua
+    run "$MITMLAB" run ./broken --no-input
+    [ "$status" -eq 5 ]
+    [[ $output == *"lab.lua:6: it computes too long"* ]]
+}
+
+@test "a heading that the guide lacks is a mistake of the lab" {
+    cp -r "$FIXTURE" broken
+    sed -i 's/^## A visit/## A call/' broken/README.md
+    run "$MITMLAB" info ./broken
+    [ "$status" -eq 5 ]
+    [[ $output == *'no heading "A visit"'* ]]
+}
+
+@test "help has topics: every word of a lab file, events, exit codes" {
+    "$MITMLAB" help lab | grep -q "attacker_reads"
+    "$MITMLAB" help lab | grep -q "canary.mule"
+    "$MITMLAB" help events | grep -q "tls.verdict"
+    "$MITMLAB" help exit-codes | grep -q "^124"
+    run "$MITMLAB" help evens
+    [ "$status" -eq 2 ]
+    [[ $output == *"did you mean events?"* ]]
+}
+
+@test "no line is wider than the terminal" {
+    for columns in 40 80 200; do
+        for words in list "info lab03" "help" "help exit-codes" "hint lab03 1 3" \
+            "help lab" "help events"; do
+            COLUMNS=$columns "$MITMLAB" $words | LC_ALL=C.UTF-8 awk \
+                -v most=$columns 'length > most { print; bad = 1 }
+                                  END { exit bad }'
+        done
+    done
+}
+
+@test "in the C locale nothing but ASCII is printed, and no escape" {
+    LC_ALL=C "$MITMLAB" info lab03 >out.txt
+    run grep -nP '[^\x20-\x7e]' out.txt
+    [ "$status" -eq 1 ]
+}
+
+@test "hints come in grades" {
+    run "$MITMLAB" hint "$FIXTURE" 1 2
+    [ "$status" -eq 0 ]
+    [[ $output == *"hint 2: It means OK."* && $output != *"200"* ]]
+    run "$MITMLAB" hint "$FIXTURE" 9
+    [ "$status" -eq 2 ]
+}
+
+@test "the solution passes and leaves a whole folder" {
+    run_bare --no-input
+    [ "$status" -eq 0 ]
+    for file in result.json events.jsonl capture.pcapng keys.log transcript.txt \
+        report.md report.html flows.har guide.md certs/step1-closed-own.pem; do
+        [ -s "out/$file" ]
+    done
+    [ ! -e out/places ]
+    [ "$(member '["status"]')" = passed ]
+    [ "$(member '["score"]')" = "{'got': 3, 'max': 3}" ]
+    [ "$(stat -c %a out)" = 700 ]
+    run find out -perm /077
+    [ -z "$output" ]
+}
+
+@test "a wrong play is exit 1" {
+    run_bare --play wrong
+    [ "$status" -eq 1 ]
+    [ "$(member '["status"]')" = failed ]
+}
+
+@test "the same seed gives the same names, another one others" {
+    run_bare --no-input
+    grep -o "user [a-z0-9]* " out/transcript.txt >one
+    run_bare --no-input
+    grep -o "user [a-z0-9]* " out/transcript.txt >two
+    cmp one two
+    "$MITMLAB" run "$FIXTURE" --bare --student ada --out out --no-input
+    run grep -qf one out/transcript.txt
+    [ "$status" -eq 1 ]
+    [ "$(member '["student"]')" = ada ]
+}
+
+@test "predictions are sealed one upon the other" {
+    run_bare --no-input
+    python3 -c '
+import hashlib, json
+it = json.load(open("out/result.json"))
+seal = ""
+for step in it["steps"]:
+    for entry in step["predictions"]:
+        told = {k: entry[k] for k in ("question", "choices", "given", "t")}
+        text = json.dumps(told, separators=(",", ":"), sort_keys=True,
+                          ensure_ascii=False)
+        seal = hashlib.sha256((seal + text).encode()).hexdigest()
+        assert seal == entry["sha256"], entry
+assert seal == it["seal"]'
+}
+
+@test "--json prints the result alone; talk goes to stderr" {
+    "$MITMLAB" run "$FIXTURE" --bare --no-input --json --out out 2>talk |
+        python3 -c 'import json, sys; assert json.load(sys.stdin)["schema"] == 1'
+    grep -q "What held" talk
+}
+
+@test "what cannot be is refused before anything is made" {
+    for words in "--no-input --topology hub:4" "--no-input --pause:2" \
+        "--no-input --topology switch --bare:2" "--play maybe:2" \
+        "--no-input --seed 1 --student x:2" ":2"; do
+        run "$MITMLAB" run "$FIXTURE" --out out ${words%:*} </dev/null
+        [ "$status" -eq "${words##*:}" ]
+        [ ! -e out ]
+    done
+    run "$MITMLAB" run lab03 --bare --no-input --out out
+    [ "$status" -eq 4 ]
+    [ ! -e out ]
+}
+
+@test "a folder that is no run folder is not replaced" {
+    mkdir out
+    echo mine >out/thesis.txt
+    run_bare --no-input
+    [ "$status" -eq 2 ]
+    [ "$(cat out/thesis.txt)" = mine ]
+}
+
+@test "a machine without namespaces is told about --bare" {
+    unshare -Ur true || skip "this machine gives no user namespaces"
+    run unshare -Ur sh -c "echo 0 >/proc/sys/user/max_user_namespaces
+        exec $MITMLAB run $FIXTURE --no-input --out out"
+    [ "$status" -eq 4 ]
+    [[ $output == *"--bare"* ]]
+    [ "$(member '["status"]')" = error ]
+    run unshare -Ur sh -c "echo 0 >/proc/sys/user/max_user_namespaces
+        exec $MITMLAB run $FIXTURE --bare --no-input --out out"
+    [ "$status" -eq 0 ]
+}
+
+@test "a person is asked, and may err and ask for hints" {
+    python3 "$BATS_TEST_DIRNAME/person.py" "$MITMLAB" run "$FIXTURE" --bare \
+        --seed 7 --out out -- 'Does the bank answer' maybe '1 to 2' 1 \
+        'Which status' 201 'Try again' '?' 'A number' 200 \
+        'In which frame' 4
+    [ "$(member '["status"]')" = passed ]
+    [ "$(member '["questions"][0]["tries"]')" = 2 ]
+    [ "$(member '["questions"][0]["hints"]')" = 1 ]
+    [ "$(member '["play"]')" = trainee ]
+}
+
+@test "a person may leave in the middle" {
+    run python3 "$BATS_TEST_DIRNAME/person.py" "$MITMLAB" run "$FIXTURE" --bare \
+        --out out -- 'Does the bank answer' END
+    [ "$status" -eq 130 ]
+    [ "$(member '["status"]')" = interrupted ]
+}
+
+@test "progress is read from the runs of a person" {
+    python3 "$BATS_TEST_DIRNAME/person.py" "$MITMLAB" run "$FIXTURE" --bare \
+        --seed 7 -- 'Does the bank' 1 'Which status' 200 'In which frame' 4
+    MITMLAB_LABS=$(dirname "$FIXTURE") run "$MITMLAB" list
+    [[ $output == *"(passed 3/3)"* ]]
+    MITMLAB_LABS=$(dirname "$FIXTURE") run "$MITMLAB"
+    [[ $output == *"passed 1 of 1"* ]]
+}
+
+@test "the time of --timeout ends a run with 124" {
+    cp -r "$FIXTURE" slow
+    sed -i 's|{ "https-client", as = "open".*|{ "https-client", as = "open", at = "victim", timeout = 20,|; s|get = "http://bank.lab.test/"|get = "http://bank.lab.test:9/"|' slow/lab.lua
+    sed -i 's|https = true },|https = true, http = 9 },|' slow/lab.lua
+    # A stopped server accepts (its kernel does) and says nothing.
+    "$MITMLAB" run ./slow --bare --no-input --timeout 1 --out out &
+    runner=$!
+    for i in $(seq 300); do
+        server=$(pgrep -P $runner -x bank-server) && kill -STOP "$server" && break
+        sleep 0.01
+    done
+    status=0
+    wait $runner || status=$?
+    [ "$status" -eq 124 ]
+    [ "$(member '["status"]')" = interrupted ]
+}
+
+@test "SIGTERM lets the step end, and says interrupted" {
+    "$MITMLAB" run "$FIXTURE" --bare --no-input --out out >/dev/null &
+    runner=$!
+    until [ -s out/result.json ]; do sleep 0.01; done
+    kill -TERM $runner
+    status=0
+    wait $runner || status=$?
+    [ "$status" -eq 143 ]
+    [ "$(member '["status"]')" = interrupted ]
+    [ -s out/report.html ]
+}
