@@ -50,7 +50,10 @@ static const struct setting quiet[] = {
     {"ipv6/conf/default/router_solicitations", "0"},
     {"ipv6/conf/all/accept_redirects", "0"},
     {"ipv6/conf/default/accept_redirects", "0"},
-    {"ipv6/conf/default/mldv2_unsolicited_report_interval", "86400000"},
+    /* Version 1 reports a group while it is joined (RFC 2710), version 2 when
+     * the kernel finds the time; neither may say it again later. */
+    {"ipv6/conf/default/force_mld_version", "1"},
+    {"ipv6/conf/default/mldv1_unsolicited_report_interval", "86400000"},
     {NULL, NULL},
 };
 
@@ -115,6 +118,38 @@ static int await_carrier(int inet, const char *name, struct err *err)
     }
     err_set(err, "the cable of %s does not come up", name);
     return -1;
+}
+
+/* How many solicited-node groups (RFC 4291 2.7.1) has this host joined? -1:
+ * there is no IPv6. */
+static int groups_joined(void)
+{
+    char line[128];
+    int count = 0;
+    FILE *file = fopen("/proc/self/net/igmp6", "re");
+    if (!file)
+        return -1;
+    while (fgets(line, sizeof line, file))
+        count += strstr(line, " eth0 ") &&
+                 strstr(line, " ff0200000000000000000001ff");
+    fclose(file);
+    return count;
+}
+
+/* The kernel joins the groups of its addresses, link-local and ours, in its own
+ * time, and says so on the wire. Let that happen before the cable is plugged
+ * in. On a kernel that does it otherwise the wire is a little less quiet, and
+ * that is all. */
+static void await_groups(const struct net_place *place)
+{
+    const struct timespec pause = {0, 200 * 1000};
+    int wanted = place->ip6[0] ? 2 : 0;
+    for (int i = 0; i < 500; i++) {
+        int joined = groups_joined();
+        if (joined < 0 || joined >= wanted)
+            return;
+        nanosleep(&pause, NULL);
+    }
 }
 
 int wire_switch_open(struct wire_switch *out, struct err *err)
@@ -270,6 +305,7 @@ static int lay_cable(const struct net_place *place, int netlink, int inet,
         await_carrier(at->inet, place->name, err) < 0 ||
         await_carrier(inet, "eth0", err) < 0)
         return -1;
+    await_groups(place);
     return netlink_link_up(at->netlink, place->name, "br0", err);
 }
 
