@@ -309,6 +309,7 @@ static int play_act(struct play *play, unsigned number, struct err *err)
     json_t *entry = note_act(play, act, text);
     const char *skip = why_not(play, act, reason);
     play->chronicle.act = act->as;
+    voice_gap(&play->voice);
     show_command(play, act->at, &line, false);
     played->act = act;
     if (skip && !act->optional && play->plan.topology != NET_BARE) {
