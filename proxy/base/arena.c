@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 4096 };
+/* The first block is small: most flows keep little more than a name. */
+enum { FIRST_BLOCK = 512, BLOCK = 4096 };
 
 struct arena_block {
     struct arena_block *before;
@@ -28,7 +29,8 @@ void *arena_alloc(struct arena *arena, size_t size)
     size = aligned(size ? size : 1);
     struct arena_block *block = arena->last;
     if (!block || block->room - block->used < size) {
-        size_t room = size > BLOCK ? size : BLOCK;
+        size_t usual = block ? BLOCK : FIRST_BLOCK;
+        size_t room = size > usual ? size : usual;
         block = calloc(1, sizeof *block + room);
         if (!block)
             return NULL;
