@@ -319,7 +319,7 @@ static void add_authorities(struct play *play, struct command_line *out)
 {
     command_word(out, "--ca");
     command_word(out, "rogue");
-    if (stage_accomplice(play->lab)) {
+    if (trust_accomplice(play->lab)) {
         command_word(out, "--issuer");
         command_word(out, "lab");
     }

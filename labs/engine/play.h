@@ -71,6 +71,7 @@ struct play {
  * --timeout gives, is noted in stopped_by and leaves two seconds. */
 bool play_wait(struct play *play, cast_condition *done, void *argument, int ms);
 bool play_stopped(const struct play *play);
+void play_note_stop(struct play *play);
 
 /* -1 with EXIT_BUG when a program that must run does not. */
 int play_check(struct play *play, struct err *err);
@@ -106,18 +107,24 @@ int stage_strike(struct play *play, struct err *err);
  * not. */
 int stage_hosts(struct play *play, bool bent, struct err *err);
 
-/* Put these authorities into a place's trust.pem, and say so. */
-int stage_trust(struct play *play, const char *place, const json_t *authorities,
-                struct err *err);
-
 /* The port that a server listens on here (bare: 8000 more). */
 int stage_port(const struct play *play, int port);
 
 /* Ports of all servers, for who wants to stand before them. */
 unsigned stage_ports(const struct play *play, int *out, unsigned most);
 
+/* ---- certificates and keys: trust.c -------------------------------------- */
+
+/* Make the run's authorities and put certificates, keys and trust.pem where
+ * they belong. */
+int trust_put(struct play *play, struct err *err);
+
+/* Put these authorities into a place's trust.pem, and say so. */
+int trust_change(struct play *play, const char *place,
+                 const json_t *authorities, struct err *err);
+
 /* Does any forgery of the lab need the lab's CA as an accomplice? */
-bool stage_accomplice(const struct lab *lab);
+bool trust_accomplice(const struct lab *lab);
 
 /* ---- command lines: command.c -------------------------------------------- */
 

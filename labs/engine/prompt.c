@@ -3,7 +3,7 @@
  * Asks a person. The terminal itself does the editing of lines. */
 #include "labs/engine/play.h"
 
-#include "labs/engine/signals.h"
+#include "labs/engine/clock.h"
 #include "labs/engine/words.h"
 
 #include <errno.h>
@@ -18,19 +18,31 @@ enum { LINE_MOST = 512 };
 /* The person has gone: the run ends as if it had been interrupted. */
 static void gone(struct play *play)
 {
+    play_note_stop(play);
     if (!play->stopped_by)
-        play->stopped_by = signals_seen() ? signals_seen() : SIGINT;
+        play->stopped_by = SIGINT;
 }
 
-/* True when there is something to read; false on a signal. */
+/* Until when to wait, for poll(2). */
+static int patience(const struct play *play)
+{
+    if (!play->deadline_ms)
+        return -1;
+    int64_t left = play->deadline_ms - clock_ms();
+    return left < 0 ? 0 : left < 1000000 ? (int)left : 1000000;
+}
+
+/* True when there is something to read; false on a signal, or when the time of
+ * --timeout is over. */
 static bool await_key(struct play *play)
 {
     struct pollfd fds[2] = {{STDIN_FILENO, POLLIN, 0},
                             {play->cast.interrupt_fd, POLLIN, 0}};
     for (;;) {
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        if (poll(fds, 2, patience(play)) < 0 && errno != EINTR)
             return false;
-        if (signals_seen())
+        play_note_stop(play);
+        if (play_stopped(play))
             return false;
         if (fds[0].revents)
             return true;

@@ -25,7 +25,7 @@ bool play_stopped(const struct play *play)
 
 /* Has a signal come, or is the time over? Then the step may go on for a
  * little while. */
-static void note_stop(struct play *play)
+void play_note_stop(struct play *play)
 {
     int64_t now = clock_ms();
     if (play->stopped_by)
@@ -68,7 +68,7 @@ bool play_wait(struct play *play, cast_condition *done, void *argument, int ms)
             sooner(end, play->stopped_by ? play->grace_ms : play->deadline_ms);
         if (cast_wait(&play->cast, done_or_fallen, &waiting, limit))
             return done(argument);
-        note_stop(play);
+        play_note_stop(play);
         int64_t now = clock_ms();
         if (now >= end || (play->stopped_by && now >= play->grace_ms))
             return done(argument);
@@ -224,14 +224,14 @@ static void introduce(struct play *play)
 static int play_steps(struct play *play, struct err *err)
 {
     for (unsigned i = 1; i <= play->lab->steps_count; i++) {
-        note_stop(play);
+        play_note_stop(play);
         if (play_stopped(play))
             return 0;
         play->step = i;
         if (step_play(play, err) || play_check(play, err))
             return -1;
     }
-    note_stop(play);
+    play_note_stop(play);
     return 0;
 }
 
@@ -380,6 +380,7 @@ static void say_goodbye(struct play *play, const char *where)
     voice_sayf(&play->voice, 0, "score   ", "%lld of %lld",
                event_number(points, "got"), event_number(points, "max"));
     voice_say(&play->voice, 0, "folder  ", where);
+    voice_sayf(&play->voice, 0, "report  ", "%s/report.html", where);
     if (!filter)
         return;
     char *line;

@@ -204,7 +204,7 @@ static int change_trust(struct play *play, struct err *err)
     json_t *authorities;
     json_object_foreach(
         (json_t *)lab_step_of(play)->trust, place,
-        authorities) if (stage_trust(play, place, authorities, err)) return -1;
+        authorities) if (trust_change(play, place, authorities, err)) return -1;
     return 0;
 }
 

@@ -3,11 +3,13 @@
 
     person.py COMMAND ... -- WORDS LINE WORDS LINE ...
 
-LINE "END" is control-D. The exit code is that of the command.
+LINE "END" is control-D; "!SCRIPT" is run by a shell instead of typing, with
+the command's process number in $PID. The exit code is that of the command.
 """
 import os
 import pty
 import select
+import subprocess
 import sys
 import time
 
@@ -44,6 +46,10 @@ for words, line in zip(script[::2], script[1::2]):
             break
         if not read_more():
             sys.exit(f"person.py: never read {words!r}:\n{seen}")
+    if line.startswith("!"):
+        subprocess.run(["sh", "-c", line[1:]], check=True,
+                       env=dict(os.environ, PID=str(pid)))
+        continue
     seen = ""
     os.write(terminal, b"\x04" if line == "END" else line.encode() + b"\n")
 while read_more():

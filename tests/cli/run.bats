@@ -216,21 +216,39 @@ assert seal == it["seal"]'
     [[ $output == *"passed 1 of 1"* ]]
 }
 
+person() { # person ARGUMENT... -- WORDS LINE ...: see person.py
+    run python3 "$BATS_TEST_DIRNAME/person.py" "$MITMLAB" run "$@"
+}
+
+# A stopped server accepts, because its kernel does, and says nothing.
+STOP='!kill -STOP $(pgrep -P $PID -x bank-server)'
+
 @test "the time of --timeout ends a run with 124" {
-    cp -r "$FIXTURE" slow
-    sed -i 's|{ "https-client", as = "open".*|{ "https-client", as = "open", at = "victim", timeout = 20,|; s|get = "http://bank.lab.test/"|get = "http://bank.lab.test:9/"|' slow/lab.lua
-    sed -i 's|https = true },|https = true, http = 9 },|' slow/lab.lua
-    # A stopped server accepts (its kernel does) and says nothing.
-    "$MITMLAB" run ./slow --bare --no-input --timeout 1 --out out &
-    runner=$!
-    for i in $(seq 300); do
-        server=$(pgrep -P $runner -x bank-server) && kill -STOP "$server" && break
-        sleep 0.01
-    done
-    status=0
-    wait $runner || status=$?
+    person "$FIXTURE" --bare --timeout 4 --out out -- \
+        'Does the bank' "$STOP" 'Does the bank' 1
     [ "$status" -eq 124 ]
     [ "$(member '["status"]')" = interrupted ]
+    person "$FIXTURE" --bare --timeout 1 --out out -- # asked, and silent
+    [ "$status" -eq 124 ]
+}
+
+strike() { # strike SIGNAL: hit the proxy of lab14 while the victim waits
+    person lab14 --bare --out out -- 'talk to it' "$STOP" 'talk to it' \
+        "!(until p=\$(pgrep -P \$PID -f 'mitmlab proxy'); do
+            kill -0 \$PID || exit; sleep 0.05; done
+           sleep 1; kill -$1 \$p) >/dev/null 2>&1 &" 'talk to it' 2
+    [ "$status" -eq 7 ]
+    [ "$(member '["status"]')" = error ]
+}
+
+@test "a proxy that crashes is an error, not a result" {
+    strike KILL
+    [[ "$(member '["reason"]')" == *"the proxy crashed"*"code 137"* ]]
+}
+
+@test "a proxy that hangs is an error, not a result" {
+    strike STOP
+    [[ "$(member '["reason"]')" == *"the proxy crashed"*"no longer answers"* ]]
 }
 
 @test "SIGTERM lets the step end, and says interrupted" {
