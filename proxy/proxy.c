@@ -171,6 +171,8 @@ static void on_heartbeat(uv_timer_t *timer)
 {
     const struct proxy *proxy = timer->data;
     event("heartbeat", NULL, "\"flows\":%u", proxy->worker.count);
+    if (proxy->options.on_second)
+        proxy->options.on_second(proxy->options.context);
 }
 
 /* ---- the beginning ------------------------------------------------------- */

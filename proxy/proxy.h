@@ -63,6 +63,8 @@ struct proxy_options {
     void (*on_ready)(void *context);
     /* An exchange is over; may come from any worker's thread. */
     void (*on_line)(void *context, const struct proxy_line *line);
+    /* Once a second, if there is a heartbeat. */
+    void (*on_second)(void *context);
     void *context;
 };
 

@@ -89,11 +89,17 @@ static void on_line(void *context, const struct proxy_line *line)
         (void)buf_printf(&out, " %s", line->verdict);
     if (line->how)
         (void)buf_printf(&out, " (%s)", line->how);
-    if (!buf_append_text(&out, "\n")) {
+    if (!buf_append_text(&out, "\n"))
         fwrite(buf_head(&out), 1, buf_len(&out), stdout);
-        fflush(stdout);
-    }
     buf_free(&out);
+}
+
+/* A terminal shows each line at once; a file or a pipe is not worth a system
+ * call a line, and gets them once a second. */
+static void on_second(void *context)
+{
+    (void)context;
+    fflush(stdout);
 }
 
 /* ---- from wishes to options ---------------------------------------------- */
@@ -321,8 +327,10 @@ static int serve(const struct wishes *wishes, struct err *err)
     int rc = set_up(wishes, &setup, err);
     setup.options.on_ready = on_ready;
     setup.options.context = &setup;
-    if (!wishes->json)
+    if (!wishes->json) {
         setup.options.on_line = on_line;
+        setup.options.on_second = on_second;
+    }
     if (!rc)
         rc = proxy_run(&setup.options, (unsigned)wishes->workers, err);
     take_down(&setup);

@@ -115,6 +115,8 @@ plain_bank() {
     printf 'GET /%%1b]0;x HTTP/1.1\r\nHost: bank.lab.test\r\nConnection: close\r\n\r\n' >&8
     cat <&8 >/dev/null
     exec 8>&-
+    for _ in $(seq 100); do [ -s lines ] && break; sleep 0.05; done
+    [ -s lines ]
     ! LC_ALL=C grep -q '[^ -~]' lines
 }
 
