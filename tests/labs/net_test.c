@@ -6,6 +6,8 @@
 #include "tests/labs/net_stand.h"
 
 #include <dirent.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
@@ -466,6 +468,66 @@ static void a_place_that_dies_ends_the_net_and_that_is_told(void **state)
     stand_free(net);
 }
 
+static bool write_once(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool written = write(fd, text, strlen(text)) > 0;
+    close(fd);
+    return written;
+}
+
+/* As root of a user namespace of our own. */
+static bool become_root(void)
+{
+    char users[32], groups[32];
+    snprintf(users, sizeof users, "0 %u 1", getuid());
+    snprintf(groups, sizeof groups, "0 %u 1", getgid());
+    return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+           write_once("/proc/self/uid_map", users) &&
+           write_once("/proc/self/setgroups", "deny") &&
+           write_once("/proc/self/gid_map", groups);
+}
+
+/* In a process with an empty /etc: build a net and give it a table of names.
+ * Returns the exit code of `test -s /etc/hosts` at the victim; > 1: an error.
+ */
+static int hosts_on_an_empty_etc(void)
+{
+    static const char *const argv[] = {"test", "-s", "/etc/hosts", NULL};
+    struct net_plan plan = stand_plan(NET_LOOPBACK);
+    struct net *net = NULL;
+    struct err err = ERR_INIT;
+    int process, status = 0;
+    if (!become_root() || mount("etc", "/etc", "tmpfs", 0, NULL) < 0)
+        return 99;
+    if (net_build(&plan, &net, &err) < 0) {
+        fprintf(stderr, "%s\n", err.text);
+        return 98;
+    }
+    const struct net_command command = {
+        .argv = argv, .fds = {-1, -1, 2}, .events_fd = -1};
+    if (net_start(net, "victim", &command, &err) > 0)
+        while (!net_reap(net, &process, &status))
+            poll(&(struct pollfd){.fd = net_wait_fd(net), .events = POLLIN}, 1,
+                 30000);
+    net_free(net);
+    return WEXITSTATUS(status);
+}
+
+static void
+a_host_without_a_table_of_names_gets_one_for_its_places(void **state)
+{
+    (void)state;
+    int status;
+    need_namespaces();
+    pid_t child = fork();
+    if (child == 0)
+        _exit(hosts_on_an_empty_etc());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void the_keyboard_of_the_runner_does_not_reach_the_places(void **state)
 {
     (void)state;
@@ -517,6 +579,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_killed_runner_leaves_nothing),
         cmocka_unit_test(a_killed_bare_runner_leaves_no_process),
         cmocka_unit_test(a_place_that_dies_ends_the_net_and_that_is_told),
+        cmocka_unit_test(
+            a_host_without_a_table_of_names_gets_one_for_its_places),
         cmocka_unit_test(the_keyboard_of_the_runner_does_not_reach_the_places),
     };
     return cmocka_run_group_tests(tests, make_work_dir, remove_work_dir);
