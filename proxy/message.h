@@ -20,7 +20,7 @@ struct message_field {
 
 struct message {
     enum http1_kind kind;
-    struct arena *arena;         /* the flow's; texts below live in it */
+    struct arena *arena;         /* the exchange's; texts live in it */
     const char *method, *target; /* of the request; also set for responses */
     const char *host;            /* Host of the request, may be NULL */
     int status;                  /* responses */

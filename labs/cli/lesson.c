@@ -34,10 +34,10 @@ static json_t *topologies_json(const struct lab *lab)
 
 json_t *lesson_json(const struct lab *lab)
 {
-    json_t *whole = json_pack(
-        "{s:s,s:s,s:s,s:o,s:b,s:i}", "id", lab->id, "title", lab->title,
-        "question", lab->question, "topology",
-        topologies_json(lab), "bare", lab->bare, "minutes", (int)lab->minutes);
+    json_t *whole = json_pack("{s:s,s:s,s:s,s:o,s:b,s:i}", "id", lab->id,
+                              "title", lab->title, "question", lab->question,
+                              "topology", topologies_json(lab), "bare",
+                              lab->bare, "minutes", (int)lab->minutes);
     json_t *claims = (json_t *)lab_claims(lab), *steps = json_array();
     json_object_set_new(whole, "claims",
                         claims ? json_incref(claims) : json_array());

@@ -339,8 +339,7 @@ static int take_answer(struct capture *capture, uint64_t number,
                        struct writer_sync *out)
 {
     ssize_t got = recv(capture->control, out, sizeof *out, MSG_DONTWAIT);
-    if (got == -1 &&
-        (errno == EAGAIN || errno == EINTR || errno == ECONNRESET))
+    if (got == -1 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET))
         return 0;
     if (got != sizeof *out)
         return -1;
