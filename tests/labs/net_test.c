@@ -182,9 +182,13 @@ static void a_signal_reaches_the_process_and_death_its_children(struct net *net)
         assert_int_equal(net_kill(net, task.process, i ? SIGKILL : SIGTERM), 0);
         assert_int_equal(task_end(&task), i ? SIGKILL : SIGTERM);
         assert_int_equal(net_kill(net, task.process, SIGTERM), -1);
-        /* A zombie that nobody has collected yet is as dead as can be. */
+        /* The signal is on its way, and a zombie that nobody has collected
+         * yet is as dead as can be. */
         snprintf(script, sizeof script,
-                 "! grep -qs '^State:.[^ZX]' /proc/%s/status", line);
+                 "for i in $(seq 500); do "
+                 "grep -qs '^State:.[^ZX]' /proc/%s/status || exit 0; "
+                 "sleep 0.02; done; exit 1",
+                 line);
         assert_int_equal(shell(net, "victim", script, out), 0);
     }
 }
