@@ -175,7 +175,7 @@ static void a_signal_reaches_the_process_and_death_its_children(struct net *net)
 {
     static const char *const argv[] = {"sh", "-c", "sleep 1000 & echo $!; wait",
                                        NULL};
-    char line[512], script[600], out[2048];
+    char line[512], script[700], out[2048];
     for (int i = 0; i < 2; i++) {
         struct task task = task_start(net, "victim", argv);
         task_line(&task, line);
