@@ -357,7 +357,7 @@ bool command_proxy(struct play *play, const struct lab_step *step,
 static char *source_text(const struct play *play, const char *name)
 {
     if (play->plan.topology == NET_BARE && !strcmp(name, "from"))
-        return strdup(play->capture_path);
+        return realpath(play->capture_path, NULL); /* seen from a place */
     if (play->plan.topology == NET_LOOPBACK && !strcmp(name, "iface"))
         return strdup("lo");
     return NULL;
