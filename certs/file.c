@@ -49,12 +49,16 @@ int file_replace(const char *path, mode_t mode, const void *data, size_t len,
         err_errno(err, "create %s", beside);
         return -1;
     }
-    int rc = write_all(fd, data, len);
-    if (close(fd))
+    int rc = write_all(fd, data, len), why = errno;
+    if (close(fd) && !rc)
         rc = -1;
+    else
+        errno = why;
     if (rc || rename(beside, path)) {
         err_errno(err, "write %s", path);
+        int saved = errno;
         unlink(beside);
+        errno = saved; /* says whether the disk is full */
         return -1;
     }
     return 0;

@@ -20,6 +20,11 @@
 #include <time.h>
 #include <unistd.h>
 
+enum {
+    RESERVE = 1 << 20,  /* a report, its result and transcript, and more */
+    PORTION = 64 << 10, /* what a write that finds the disk full gets of it */
+};
+
 static const char workshop[] = ".run";
 
 static int remove_one(const char *path, const struct stat *info, int kind,
@@ -32,6 +37,53 @@ static int remove_one(const char *path, const struct stat *info, int kind,
 static void remove_tree(const char *path)
 {
     nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- room ---------------------------------------------------------------- */
+
+/* On a file system that cannot keep room, or below a limit on the size of
+ * files, a run does without. */
+static bool is_full(int why)
+{
+    return why == ENOSPC || why == EDQUOT;
+}
+
+static int set_room_aside(struct binder *binder, struct err *err)
+{
+    char *path = text_join(binder->path, ".reserve");
+    binder->reserve = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    unlink(path);
+    free(path);
+    if (binder->reserve < 0) {
+        err_errno(err, "write into %s", binder->path);
+        return -1;
+    }
+    int why = posix_fallocate(binder->reserve, 0, RESERVE);
+    if (!why)
+        binder->room = RESERVE;
+    else
+        (void)!ftruncate(binder->reserve, 0);
+    if (!is_full(why))
+        return 0;
+    err_set(err,
+            "the disk with %s has no room for a run, which takes 1 MiB "
+            "and more; --out DIR names another folder",
+            binder->path);
+    return -1;
+}
+
+static bool draw_on_reserve(struct binder *binder)
+{
+    if (!binder->room)
+        return false;
+    binder->room -= PORTION;
+    return !ftruncate(binder->reserve, binder->room);
+}
+
+void binder_use_reserve(struct binder *binder)
+{
+    while (draw_on_reserve(binder))
+        ;
 }
 
 /* ---- a folder of our own name -------------------------------------------- */
@@ -66,6 +118,11 @@ static int make_new(const char *lab, struct binder *binder, struct err *err)
 
 /* ---- the folder of --out ------------------------------------------------- */
 
+static bool is_dots(const char *name)
+{
+    return !strcmp(name, ".") || !strcmp(name, "..");
+}
+
 /* May it be replaced? Only a run folder, or one with nothing in it. */
 static bool may_replace(const char *path)
 {
@@ -75,11 +132,19 @@ static bool may_replace(const char *path)
     DIR *dir = opendir(path);
     const struct dirent *entry;
     while (dir && (entry = readdir(dir)))
-        empty &= !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
-                 !strcmp(entry->d_name, workshop);
+        empty &= is_dots(entry->d_name) || !strcmp(entry->d_name, workshop);
     if (dir)
         closedir(dir);
     return dir && (run || empty);
+}
+
+static int lock_folder(const char *path, struct binder *binder, struct err *err)
+{
+    binder->lock = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (binder->lock >= 0 && !flock(binder->lock, LOCK_EX | LOCK_NB))
+        return 0;
+    err_set(err, "another run is writing to %s", path);
+    return -1;
 }
 
 static int take_existing(const char *out, struct binder *binder,
@@ -94,11 +159,8 @@ static int take_existing(const char *out, struct binder *binder,
                  out);
         return -1;
     }
-    binder->lock = open(out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (binder->lock < 0 || flock(binder->lock, LOCK_EX | LOCK_NB)) {
-        err_set(err, "another run is writing to %s", out);
+    if (lock_folder(out, binder, err))
         return -1;
-    }
     binder->path = text_join(out, workshop);
     remove_tree(binder->path); /* of a run that was killed */
     if (mkdir(binder->path, 0700)) {
@@ -113,7 +175,7 @@ static int take_out(const char *out, struct binder *binder, struct err *err)
 {
     if (!mkdir(out, 0700)) {
         binder->path = strdup(out);
-        return 0;
+        return lock_folder(out, binder, err);
     }
     if (errno == EEXIST)
         return take_existing(out, binder, err);
@@ -131,12 +193,16 @@ static void trim_slashes(char *path)
 int binder_open(const char *out, const char *lab, struct binder *binder,
                 struct err *err)
 {
-    *binder = (struct binder){.lock = -1};
+    *binder = (struct binder){.lock = -1, .reserve = -1};
     char *copy = out ? strdup(out) : NULL;
     if (copy)
         trim_slashes(copy);
     int rc = copy ? take_out(copy, binder, err) : make_new(lab, binder, err);
     free(copy);
+    if (!rc && set_room_aside(binder, err)) {
+        rmdir(binder->path);
+        rc = -1;
+    }
     if (rc)
         binder_close(binder);
     return rc;
@@ -149,16 +215,19 @@ char *binder_path(const struct binder *binder, const char *name)
     return text_join(binder->path, name);
 }
 
-int binder_write(const struct binder *binder, const char *name,
-                 const void *bytes, size_t len, struct err *err)
+int binder_write(struct binder *binder, const char *name, const void *bytes,
+                 size_t len, struct err *err)
 {
     char *path = binder_path(binder, name);
-    int rc = file_replace(path, 0600, bytes, len, err);
+    int rc;
+    do {
+        rc = file_replace(path, 0600, bytes, len, err);
+    } while (rc && is_full(errno) && draw_on_reserve(binder));
     free(path);
     return rc;
 }
 
-int binder_write_json(const struct binder *binder, const char *name,
+int binder_write_json(struct binder *binder, const char *name,
                       const json_t *value, struct err *err)
 {
     char *text = json_dumps(value, JSON_INDENT(1));
@@ -193,7 +262,7 @@ void binder_remove(const struct binder *binder, const char *name)
 
 /* OLD/.run steps out beside OLD for an instant, because a folder cannot change
  * places with one that it lies in. */
-static int exchange(struct binder *binder, struct err *err)
+static int exchange(struct binder *binder)
 {
     char *aside;
     if (asprintf(&aside, "%s.%d", binder->final, (int)getpid()) < 0)
@@ -205,20 +274,59 @@ static int exchange(struct binder *binder, struct err *err)
         rename(aside, binder->path);
         errno = saved;
     }
-    if (rc)
-        err_errno(err, "replace %s", binder->final);
-    else
+    if (!rc)
         remove_tree(aside);
     free(aside);
     return rc;
+}
+
+/* Calls `act` with the path of everything in `from` but the workshop. */
+static int for_each(const char *from, const char *to,
+                    int (*act)(const char *path, const char *to))
+{
+    int rc = 0;
+    DIR *dir = opendir(from);
+    const struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        char *path = text_join(from, entry->d_name);
+        char *goal = text_join(to, entry->d_name);
+        if (!is_dots(entry->d_name) && strcmp(entry->d_name, workshop) != 0)
+            rc |= act(path, goal);
+        free(path);
+        free(goal);
+    }
+    if (!dir)
+        return -1;
+    closedir(dir);
+    return rc;
+}
+
+static int remove_entry(const char *path, const char *unused)
+{
+    (void)unused;
+    remove_tree(path);
+    return 0;
+}
+
+/* A folder that is a mount point, or that lies in one which we may not write
+ * to, keeps its place; its content is replaced piece by piece. */
+static int refill(struct binder *binder)
+{
+    if (for_each(binder->final, binder->final, remove_entry) ||
+        for_each(binder->path, binder->final, rename))
+        return -1;
+    return rmdir(binder->path);
 }
 
 int binder_settle(struct binder *binder, struct err *err)
 {
     if (!binder->final)
         return 0;
-    if (exchange(binder, err))
+    if (exchange(binder) && refill(binder)) {
+        err_errno(err, "replace %s; the run is in %s", binder->final,
+                  binder->path);
         return -1;
+    }
     free(binder->path);
     binder->path = binder->final;
     binder->final = NULL;
@@ -229,7 +337,9 @@ void binder_close(struct binder *binder)
 {
     if (binder->lock >= 0)
         close(binder->lock);
+    if (binder->reserve >= 0)
+        close(binder->reserve);
     free(binder->path);
     free(binder->final);
-    *binder = (struct binder){.lock = -1};
+    *binder = (struct binder){.lock = -1, .reserve = -1};
 }

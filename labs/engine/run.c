@@ -186,8 +186,9 @@ static int begin(struct play *play, struct err *err)
     struct sandbox_world world = {.seed = play->options->seed};
     chronicle_open(&play->chronicle);
     cast_init(&play->cast, NULL);
+    play->cast.interrupt_fd = signals_open();
     voice_open(&play->voice, play->options->talk);
-    play->binder.lock = -1;
+    play->binder.lock = play->binder.reserve = -1;
     if (lab_load(play->options->folder, &world, &play->lab, err) ||
         stage_topology(play, err))
         return -1;
@@ -201,7 +202,6 @@ static int begin(struct play *play, struct err *err)
     play->result = new_result(play);
     play->cast.on_event = on_event;
     play->cast.context = play;
-    play->cast.interrupt_fd = signals_open();
     if (play->options->timeout_s > 0)
         play->deadline_ms = clock_ms() + play->options->timeout_s * 1000;
     return play_save(play, err);
@@ -398,6 +398,7 @@ static int hand_over(struct play *play, struct err *err)
 {
     const char *where =
         play->binder.final ? play->binder.final : play->binder.path;
+    binder_use_reserve(&play->binder);
     say_goodbye(play, where);
     if (papers_write(play, err) || play_save(play, err) ||
         report_write(play->binder.path, err))
@@ -468,8 +469,8 @@ int run_lab(const struct run_options *options, struct err *err)
             json_dumpf(play.result, stdout, JSON_COMPACT);
             putchar('\n');
         }
-        signals_close();
     }
+    signals_close();
     end(&play);
     return code;
 }

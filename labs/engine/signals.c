@@ -30,6 +30,7 @@ int signals_open(void)
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
         abort();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on files reads like a full disk */
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     return ends[0];

@@ -282,9 +282,13 @@ static bool all_ready(void *argument)
 
 static int not_ready(const struct actor *actor, struct err *err)
 {
-    char *said = term_escape(actor->output.bytes ? buf_head(&actor->output)
-                                                 : (const uint8_t *)"",
-                             buf_len(&actor->output), false);
+    const uint8_t *bytes = (const uint8_t *)"";
+    size_t len = buf_len(&actor->output);
+    if (len)
+        bytes = buf_head(&actor->output);
+    while (len && bytes[len - 1] == '\n')
+        len--;
+    char *said = term_escape(bytes, len, false);
     err_code(err, EXIT_BUG, "%s at %s did not start%s%.300s", actor->name,
              actor->place, *said ? ": " : "", said);
     free(said);
@@ -446,7 +450,9 @@ int stage_strike(struct play *play, struct err *err)
         rc = capture_stop(play->capture, &play->counts, err);
         play->capture = NULL;
         end_recorder(play);
-        if (finish_capture(play, err))
+        binder_use_reserve(&play->binder);
+        struct err other = ERR_INIT; /* a full disk is said once */
+        if (finish_capture(play, rc ? &other : err))
             rc = -1;
     }
     net_free(play->net);

@@ -262,3 +262,87 @@ strike() { # strike SIGNAL: hit the proxy of lab14 while the victim waits
     [ "$(member '["status"]')" = interrupted ]
     [ -s out/report.html ]
 }
+
+in_small_disk() { # in_small_disk SCRIPT: with 2 MiB at ./disk
+    unshare -Urm true || skip "this machine gives no user namespaces"
+    mkdir -p disk
+    unshare -Urm sh -c "mount -t tmpfs -o size=2m tmpfs disk || exit 99
+        $1"
+}
+
+@test "a disk that fills up leaves a run with a report, and exit 3" {
+    cp -r "$FIXTURE" big
+    sed -i '/https-client", as = "closed"/i \
+        { "https-client", as = "big", at = "victim", \
+          post = "http://bank.lab.test/", body = ("x"):rep(65000) },' \
+        big/lab.lua
+    run in_small_disk "head -c 960000 /dev/zero >disk/fill
+        $MITMLAB run ./big --bare --no-input --seed 7 --out disk/out
+        status=\$?
+        cp -r disk/out out
+        exit \$status"
+    [ "$status" -eq 3 ]
+    [[ $output == *"capture incomplete after packet"*"(disk full)"* ]]
+    [ "$(member '["status"]')" = partial ]
+    [ "$(member '["capture"]["complete"]')" = False ]
+    [ "$(member '["steps"][0]["acts"][2]["exit"]')" = 0 ]
+    for file in report.html report.md flows.har events.jsonl capture.pcapng; do
+        [ -s "out/$file" ]
+    done
+}
+
+@test "a disk without room for a run is exit 4 before anything is made" {
+    run in_small_disk "cat /dev/zero >disk/fill 2>/dev/null
+        $MITMLAB run $FIXTURE --bare --no-input --out disk/out
+        status=\$?; ls disk; exit \$status"
+    [ "$status" -eq 4 ]
+    [[ $output == *"no room for a run"* && $output != *"out"$'\n'* ]]
+}
+
+@test "a limit on the size of files is no crash" {
+    ulimit -f 1
+    run_bare --no-input
+    [ "$status" -eq 3 ] || [ "$status" -eq 4 ]
+    [[ $output == *"too large"* ]]
+}
+
+@test "a folder that is a mount point is filled, and filled again" {
+    run in_small_disk "mount -o remount,size=8m disk
+        for i in 1 2; do
+            $MITMLAB run $FIXTURE --bare --no-input --out disk || exit
+            [ ! -e disk/.run ] && [ ! -e disk/old ] || exit 98
+            touch disk/old
+        done"
+    [ "$status" -eq 0 ]
+}
+
+@test "what is read as a path at a place may be given relatively" {
+    run "$MITMLAB" run lab01 --bare --no-input --out here
+    [ "$status" -eq 0 ]
+}
+
+@test "two runs do not write to one folder, and do not disturb each other" {
+    "$MITMLAB" run "$FIXTURE" --bare --no-input --seed 7 --out out >/dev/null &
+    first=$!
+    until [ -s out/result.json ]; do sleep 0.01; done
+    kill -STOP $first
+    run_bare --no-input
+    kill -CONT $first
+    [ "$status" -eq 4 ]
+    [[ $output == *"another run is writing to out"* ]]
+    "$MITMLAB" run "$FIXTURE" --bare --no-input --seed 7 --out out2 >/dev/null
+    wait $first
+    [ "$(member '["status"]')" = passed ]
+}
+
+@test "a run that is interrupted leaves the folder that it would replace" {
+    run_bare --no-input
+    echo mark >>out/transcript.txt
+    "$MITMLAB" run "$FIXTURE" --bare --no-input --out out >/dev/null &
+    runner=$!
+    until [ -s out/.run/result.json ]; do sleep 0.01; done
+    kill -KILL $runner
+    wait $runner || true
+    grep -q mark out/transcript.txt
+    [ "$(member '["status"]')" = passed ]
+}
