@@ -16,14 +16,15 @@ static const char *const roles[] = {
 
 void chronicle_open(struct chronicle *chronicle)
 {
-    *chronicle =
-        (struct chronicle){.events = json_array(), .flows = json_object()};
+    *chronicle = (struct chronicle){
+        .events = json_array(), .flows = json_object(), .ended = json_object()};
 }
 
 void chronicle_close(struct chronicle *chronicle)
 {
     json_decref(chronicle->events);
     json_decref(chronicle->flows);
+    json_decref(chronicle->ended);
 }
 
 /* ---- members ------------------------------------------------------------- */
@@ -104,18 +105,32 @@ static bool flow_key(const json_t *event, char key[160])
     return true;
 }
 
+/* Addresses and ports may come again: is this the opening of another
+ * connection than the one we know by them? */
+static bool opens_anew(const struct chronicle *chronicle, const char *key,
+                       const json_t *event)
+{
+    return !strcmp(event_kind(event), "flow.open") &&
+           json_object_get(chronicle->ended, key);
+}
+
 /* Step and act of the connection, which begin with its first event. */
 static json_t *owner_of(struct chronicle *chronicle, const json_t *event)
 {
     char key[160];
     bool flow = flow_key(event, key);
     json_t *owner = flow ? json_object_get(chronicle->flows, key) : NULL;
-    if (owner)
+    if (owner && !opens_anew(chronicle, key, event)) {
+        if (!strcmp(event_kind(event), "flow.end"))
+            json_object_set_new(chronicle->ended, key, json_true());
         return json_incref(owner);
+    }
     owner = json_pack("{s:i,s:s*}", "step", (int)chronicle->step, "act",
                       chronicle->act);
-    if (flow)
+    if (flow) {
         json_object_set(chronicle->flows, key, owner);
+        json_object_del(chronicle->ended, key);
+    }
     return owner;
 }
 

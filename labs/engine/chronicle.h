@@ -16,6 +16,7 @@
 struct chronicle {
     json_t *events;
     json_t *flows; /* "src:port>dst:port" -> {"step", "act"} */
+    json_t *ended; /* those of them that somebody saw end */
     unsigned step;
     const char *act; /* that is played; NULL: none */
     size_t told;     /* events before this one have been told */

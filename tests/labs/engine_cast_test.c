@@ -187,6 +187,28 @@ static void a_late_event_belongs_to_the_act_of_its_connection(void **state)
         event_belongs(json_array_get(chronicle->events, 2), 2, "second"));
 }
 
+static void addresses_that_come_again_are_another_connection(void **state)
+{
+#define TUPLE "\"tuple\":[\"127.66.1.1\",1,\"127.66.1.2\",8443]}"
+    struct stage *stage = *state;
+    struct chronicle *chronicle = &stage->chronicle;
+    chronicle->step = 1;
+    chronicle->act = "first";
+    add(stage, "{\"kind\":\"flow.open\"," TUPLE);
+    add(stage, "{\"kind\":\"flow.end\"," TUPLE);
+    chronicle->step = 2;
+    chronicle->act = "second";
+    add(stage, "{\"kind\":\"tls.key\"," TUPLE);
+    add(stage, "{\"kind\":\"flow.open\"," TUPLE);
+    add(stage, "{\"kind\":\"tls.verdict\"," TUPLE);
+    const json_t *events = chronicle->events;
+    assert_true(event_belongs(json_array_get(events, 1), 1, "first"));
+    assert_true(event_belongs(json_array_get(events, 2), 1, "first"));
+    assert_true(event_belongs(json_array_get(events, 3), 2, "second"));
+    assert_true(event_belongs(json_array_get(events, 4), 2, "second"));
+#undef TUPLE
+}
+
 static int make_root(void **state)
 {
     (void)state;
@@ -213,6 +235,7 @@ int main(void)
         STAGED(a_silent_proxy_has_fallen),
         STAGED(output_has_an_end),
         STAGED(a_late_event_belongs_to_the_act_of_its_connection),
+        STAGED(addresses_that_come_again_are_another_connection),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }
