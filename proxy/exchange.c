@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     BODY_MOST = 1024 * 1024,
@@ -152,6 +153,15 @@ static enum step bad_response(struct exchange *exchange,
     return answer(exchange, 502, sentence);
 }
 
+/* Nobody follows such a server out of HTTP: the next request would be bytes
+ * that no hook sees. */
+static const struct http1_fault unasked = {
+    .rule = "RFC 9110 15.2.2",
+    .sentence = "101 to a request that asked for no other protocol",
+    .status = 502,
+    .name = "upgrade-unasked",
+};
+
 static enum step malformed(struct exchange *exchange, const struct half *half,
                            const struct http1_fault *fault)
 {
@@ -201,6 +211,44 @@ static enum step no_head_any_more(struct exchange *exchange, struct half *half)
                       : "the server ended without a response");
 }
 
+/* A name without the port that its scheme implies. */
+static struct span plain_host(const char *bytes, struct span host,
+                              const char *port)
+{
+    size_t len = strlen(port);
+    if (host.len >= len && !memcmp(bytes + host.at + host.len - len, port, len))
+        host.len -= (uint32_t)len;
+    else if (host.len && bytes[host.at + host.len - 1] == ':')
+        host.len--;
+    return host;
+}
+
+/* With a URL as its target a request names its server twice. Recipients that
+ * go by the other name would read another request than we do. */
+static bool hosts_differ(const struct exchange *exchange,
+                         const struct half *half, struct http1_fault *fault)
+{
+    const struct http1_head *head = &exchange->relay->worker->head;
+    const char *bytes = front(half);
+    const struct http1_field *field = http1_field(head, bytes, "Host", NULL);
+    if (!field || head->host.at == field->value.at ||
+        head->host.at == head->target.at)
+        return false; /* one name only; or CONNECT, which is refused anyway */
+    bool https = !strncasecmp(bytes + head->target.at, "https:", 6);
+    const char *port = https ? ":443" : ":80";
+    struct span url = plain_host(bytes, head->host, port);
+    struct span host = plain_host(bytes, field->value, port);
+    *fault = (struct http1_fault){
+        .rule = "RFC 9112 3.2.2",
+        .sentence = "the URL and Host name different servers",
+        .offset = field->value.at,
+        .status = 400,
+        .name = "host-differs",
+    };
+    return url.len != host.len ||
+           strncasecmp(bytes + url.at, bytes + host.at, url.len);
+}
+
 /* > 0: length of the head, which is in worker->head; 0: *out says what now. */
 static size_t read_head(struct exchange *exchange, struct half *half,
                         enum step *out)
@@ -216,6 +264,8 @@ static size_t read_head(struct exchange *exchange, struct half *half,
                                    request ? HTTP1_REQUEST : HTTP1_RESPONSE,
                                    exchange->method, front(half), len,
                                    &exchange->relay->worker->head, &fault);
+        if (used > 0 && request && hosts_differ(exchange, half, &fault))
+            used = -1;
         if (used > 0)
             return (size_t)used;
         if (used < 0) {
@@ -319,6 +369,7 @@ static enum step request_head(struct exchange *exchange)
         return answer(exchange, 501,
                       "this proxy stands on the path and is not asked to "
                       "CONNECT (RFC 9110 9.3.6)");
+    exchange->upgrade = head->upgrade;
     if (take_head(exchange, half, used))
         return STEP_CUT;
     exchange->relay->flow.exchanges++;
@@ -359,11 +410,18 @@ static enum step response_head(struct exchange *exchange)
     enum step step = STEP_WAITS;
     struct half *half = &exchange->response;
     const struct http1_head *head = &exchange->relay->worker->head;
+    /* Of interim responses there may be any number. */
+    half->hungry = false;
+    end_flush(half->to);
+    if (end_blocked(half->to))
+        return STEP_WAITS;
     size_t used = read_head(exchange, half, &step);
     if (!used)
         return step;
     if (head->status < 200 && head->status != 101)
         return interim(exchange, used, head->status);
+    if (head->framing == HTTP1_TUNNEL && !exchange->upgrade)
+        return bad_response(exchange, &unasked);
     if (take_head(exchange, half, used))
         return STEP_CUT;
     exchange->line.status = head->status;
@@ -404,6 +462,7 @@ static enum step stop_collecting(struct half *half, bool has_body)
         buf_free(&half->message.body);
     half->message.has_body = half->collected = has_body;
     half->state = HALF_ASK;
+    half->hungry = false;
     return STEP_ON;
 }
 
@@ -448,7 +507,8 @@ static enum step collect(struct exchange *exchange, struct half *half)
     half->hungry = true;
     if (!ended(half))
         return STEP_WAITS;
-    if (half->body.framing == HTTP1_TO_CLOSE && half->from->hears != END_LOST)
+    if (half->body.framing == HTTP1_TO_CLOSE &&
+        half->from->hears == END_TOLD_BYE)
         return collected(exchange, half);
     /* Cut short: let the other end see exactly what came. */
     return stop_collecting(half, false);
@@ -485,7 +545,19 @@ static int write_changed(struct half *half, struct buf *out)
                       half->parsed - half->head_len);
 }
 
-static enum step send_changed(struct half *half)
+/* The server answers what it was asked. With or without a body makes a
+ * difference that the victim cannot see, so nothing may follow. */
+static void follow_method(struct exchange *exchange, struct half *half)
+{
+    const char *method = half->message.method;
+    if (half != &exchange->request || !strcmp(exchange->method, method))
+        return;
+    if (!strcmp(exchange->method, "HEAD") || !strcmp(method, "HEAD"))
+        half->keep_alive = false;
+    snprintf(exchange->method, sizeof exchange->method, "%s", method);
+}
+
+static enum step send_changed(struct exchange *exchange, struct half *half)
 {
     struct buf out = {0};
     int bad = write_changed(half, &out);
@@ -497,6 +569,7 @@ static enum step send_changed(struct half *half)
         buf_free(&out);
         return STEP_ON;
     }
+    follow_method(exchange, half);
     note_changed(&half->note, &half->message);
     bad = end_send(half->to, buf_head(&out), buf_len(&out));
     half->note.sent_end = end_output_at(half->to);
@@ -535,7 +608,7 @@ static enum step ask(struct exchange *exchange, struct half *half)
     case HOOK_CHANGED:
         half->state = HALF_BODY;
         exchange->answering |= half == &exchange->response;
-        return send_changed(half);
+        return send_changed(exchange, half);
     case HOOK_PASS:
         half->state = HALF_BODY;
         if (half->built)
@@ -582,9 +655,30 @@ static enum step cut_short(struct half *half)
 {
     if (half->from->hears == END_LOST)
         return STEP_CUT;
-    if (half->body.framing == HTTP1_TO_CLOSE)
+    /* Without a close_notify this is an end that anybody could have made. */
+    if (half->body.framing == HTTP1_TO_CLOSE &&
+        half->from->hears == END_TOLD_BYE)
         return STEP_ON;
     return STEP_TRUNCATED;
+}
+
+/* It takes no more, but what it said before may still lie in the socket: a
+ * server that refuses an upload answers, and hangs up. */
+static bool server_is_deaf(const struct exchange *exchange,
+                           const struct half *half)
+{
+    return half == &exchange->request && half->to->hears == END_HEARS;
+}
+
+/* The rest of the request goes nowhere. */
+static enum step half_deaf(struct exchange *exchange, struct half *half)
+{
+    note_write(&half->note, half->from, half->to, false);
+    half->keep_alive = false;
+    half->state = HALF_DONE;
+    if (exchange->response.state == HALF_IDLE)
+        exchange->response.state = HALF_HEAD;
+    return STEP_ON;
 }
 
 static enum step pass_body(struct exchange *exchange, struct half *half)
@@ -601,7 +695,8 @@ static enum step pass_body(struct exchange *exchange, struct half *half)
         ;
     bool passed = half->parsed;
     if (send_parsed(exchange, half))
-        return STEP_CUT;
+        return server_is_deaf(exchange, half) ? half_deaf(exchange, half)
+                                              : STEP_CUT;
     if (half == &exchange->request && exchange->response.state == HALF_IDLE)
         exchange->response.state = HALF_HEAD;
     if (got < 0)

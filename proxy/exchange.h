@@ -47,7 +47,8 @@ struct exchange {
     struct relay *relay;
     struct half request, response;
     struct arena arena; /* of one exchange */
-    char method[32];
+    char method[32];    /* that the server is asked with */
+    bool upgrade;       /* the victim asked for another protocol */
     bool said_continue; /* we did, so the server's own is dropped */
     bool answering;     /* some of the response went out */
     struct note_line line;

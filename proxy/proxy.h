@@ -56,6 +56,7 @@ struct proxy_options {
     unsigned idle_ms;     /* 0: two minutes */
     unsigned head_ms;     /* for a whole head or handshake; 0: ten seconds */
     unsigned connect_ms;  /* 0: five seconds */
+    unsigned drain_ms;    /* for a victim to hang up; 0: two seconds */
     bool trace;           /* flow.state events */
     bool heartbeat;       /* one event a second */
 

@@ -262,13 +262,30 @@ static int target_as_named(struct relay *relay, struct err *err)
     return -1;
 }
 
+/* As IPv6 writes it, so that ::ffff:127.0.0.1 is 127.0.0.1 (RFC 4291
+ * 2.5.5.2). */
+static struct in6_addr host_bytes(const union address *address)
+{
+    struct in6_addr bytes = {{{[10] = 0xff, [11] = 0xff}}};
+    if (address->any.sa_family == AF_INET6)
+        return address->v6.sin6_addr;
+    memcpy(&bytes.s6_addr[12], &address->v4.sin_addr, 4);
+    return bytes;
+}
+
 static bool same_host(const union address *a, const union address *b)
 {
-    if (a->any.sa_family != b->any.sa_family)
-        return false;
-    return a->any.sa_family == AF_INET6
-               ? !memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, 16)
-               : a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+    struct in6_addr one = host_bytes(a), other = host_bytes(b);
+    return IN6_ARE_ADDR_EQUAL(&one, &other);
+}
+
+/* 0.0.0.0 and :: are whatever address this host has. */
+static bool is_any_host(const union address *address)
+{
+    static const union address none = {.v4 = {.sin_family = AF_INET}};
+    return same_host(address, &none) ||
+           (address->any.sa_family == AF_INET6 &&
+            IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr));
 }
 
 /* Would we connect to ourselves? On the way to an address of its own a host
@@ -278,8 +295,9 @@ static bool is_ourselves(const struct relay *relay)
     const struct flow *flow = &relay->flow;
     if (options_of(relay)->transparent)
         return same_host(&flow->victim, &flow->listener);
-    return same_host(&flow->server, &flow->listener) &&
-           port_of(&flow->server) == port_of(&flow->listener);
+    return port_of(&flow->server) == port_of(&flow->listener) &&
+           (same_host(&flow->server, &flow->listener) ||
+            is_any_host(&flow->server));
 }
 
 /* Fill in target and flow.server. */
@@ -628,10 +646,17 @@ static enum hook_act pass_bytes(struct relay *relay, struct end *from)
     relay->shown_leg = LEG_NONE;
     if (act == HOOK_CUT || act == HOOK_WAIT)
         return act;
-    if (buf_len(in) && end_send(to, buf_head(in), buf_len(in)))
+    if (buf_len(in) && end_send(to, buf_head(in), buf_len(in))) {
+        relay->why = FLOW_FAILED;
         return HOOK_CUT;
+    }
     buf_clear(in);
     return act;
+}
+
+static bool is_bytes(const struct relay *relay)
+{
+    return relay->tunnel || relay->passes_tls || relay->protocol == TARGET_RAW;
 }
 
 /* RELAY_STREAM: nothing decided. */
@@ -664,6 +689,9 @@ static enum relay_state stream_bytes(struct relay *relay)
     if (pump(relay, victim) != RELAY_STREAM ||
         pump(relay, server) != RELAY_STREAM)
         return RELAY_CLOSING;
+    /* A goodbye that goes out later may be the last that anybody hears. */
+    end_flush(victim);
+    end_flush(server);
     bool done = victim->hears != END_HEARS && server->hears != END_HEARS &&
                 !end_blocked(victim) && !end_blocked(server);
     relay_wait(relay, chosen(options_of(relay)->idle_ms, IDLE_MS));
@@ -677,9 +705,9 @@ static enum relay_state truncated(struct relay *relay)
     return over(relay, FLOW_FAILED);
 }
 
-static void wait_for_exchange(struct relay *relay)
+/* `head`: one has begun. Its time counts from there, whatever drips in. */
+static void wait_for_head(struct relay *relay, bool head)
 {
-    bool head = exchange_head_pending(&relay->exchange);
     if (!head)
         relay_wait(relay, chosen(options_of(relay)->idle_ms, IDLE_MS));
     else if (!relay->head_pending)
@@ -697,29 +725,38 @@ static bool knows_protocol(struct relay *relay)
         relay->protocol = relay->target.protocol;
         return true;
     }
-    end_decrypt(victim, 1);
+    end_decrypt(victim, TARGET_GUESS_MOST);
+    end_decrypt(&relay->server, 1);
     struct buf *in = end_input(victim);
     int http =
         buf_len(in) ? target_looks_like_http(buf_head(in), buf_len(in)) : -1;
+    /* Servers of HTTP do not speak first. */
+    if (http < 0 && buf_len(end_input(&relay->server)))
+        http = 0;
     if (http >= 0)
         relay->protocol = http ? TARGET_HTTP : TARGET_RAW;
+    relay->head_pending = http < 0 && relay->head_pending;
     return http >= 0;
+}
+
+/* Nothing said yet may last; a word that has begun must end. */
+static enum relay_state wait_for_word(struct relay *relay)
+{
+    wait_for_head(relay, buf_len(end_input(&relay->victim)));
+    return relay->victim.hears == END_HEARS && relay->server.hears == END_HEARS
+               ? RELAY_STREAM
+               : over(relay, FLOW_DONE);
 }
 
 static enum relay_state step_stream(struct relay *relay)
 {
-    if (!knows_protocol(relay)) {
-        relay_wait(relay, chosen(options_of(relay)->idle_ms, IDLE_MS));
-        return relay->victim.hears == END_HEARS &&
-                       relay->server.hears == END_HEARS
-                   ? RELAY_STREAM
-                   : over(relay, FLOW_DONE);
-    }
-    if (relay->tunnel || relay->passes_tls || relay->protocol == TARGET_RAW)
+    if (!knows_protocol(relay))
+        return wait_for_word(relay);
+    if (is_bytes(relay))
         return stream_bytes(relay);
     switch (exchange_step(&relay->exchange)) {
     case EXCHANGE_WAITS:
-        wait_for_exchange(relay);
+        wait_for_head(relay, exchange_head_pending(&relay->exchange));
         return RELAY_STREAM;
     case EXCHANGE_OVER:
         return over(relay, FLOW_DONE);
@@ -736,6 +773,19 @@ static enum relay_state step_stream(struct relay *relay)
 }
 
 /* ---- DRAIN --------------------------------------------------------------- */
+
+/* A slow reader may take its time for what was said; only then it is to hang
+ * up soon. */
+static void wait_in_drain(struct relay *relay)
+{
+    const struct proxy_options *options = options_of(relay);
+    bool blocked = end_blocked(&relay->victim) && relay->why != FLOW_TIMEOUT;
+    if (blocked)
+        relay_wait(relay, chosen(options->idle_ms, IDLE_MS));
+    else if (relay->drain_blocked)
+        relay_wait(relay, chosen(options->drain_ms, DRAIN_MS));
+    relay->drain_blocked = blocked;
+}
 
 /* A close(2) with bytes unread becomes a reset, which would destroy the last
  * response on its way. So what still comes is read, and thrown away; with TLS
@@ -756,6 +806,7 @@ static enum relay_state step_drain(struct relay *relay)
     end_flush(server);
     bool out = victim->says == END_FINISHED && !end_blocked(victim) &&
                (!server->open || !end_blocked(server));
+    wait_in_drain(relay);
     bool gone = victim->fin_in || victim->hears == END_LOST;
     return gone && (out || victim->hears == END_LOST) ? RELAY_CLOSING
                                                       : RELAY_DRAIN;
@@ -765,7 +816,7 @@ static void begin_drain(struct relay *relay)
 {
     end_finish(&relay->victim, false);
     end_finish(&relay->server, false);
-    relay_wait(relay, DRAIN_MS);
+    relay->drain_blocked = true; /* until the first look says otherwise */
 }
 
 /* ---- CLOSING ------------------------------------------------------------- */
@@ -938,6 +989,10 @@ static bool should_read(const struct relay *relay, const struct end *end)
     case RELAY_VICTIM_TLS:
         return victim;
     case RELAY_STREAM:
+        /* What comes behind bytes that a hook holds has not been shown to
+         * it, and must not go with them. */
+        if (is_bytes(relay) && relay->asks[!victim].held)
+            return false;
         return waits < READ_AHEAD || (half->hungry && !relay->tunnel);
     case RELAY_DRAIN:
         return victim;

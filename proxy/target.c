@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { METHOD_MOST = 32 };
+enum { METHOD_MOST = 32, EMPTY_MOST = TARGET_GUESS_MOST - METHOD_MOST - 2 };
 
 static const struct scheme {
     const char *prefix;
@@ -102,6 +102,8 @@ int target_looks_like_http(const uint8_t *bytes, size_t len)
     size_t at = 0;
     while (at < len && (bytes[at] == '\r' || bytes[at] == '\n'))
         at++;
+    if (at > EMPTY_MOST)
+        return 1; /* the parser knows what to say about it */
     if (len - at >= 4 && !memcmp(bytes + at, "SSH-", 4))
         return 0;
     for (size_t i = at; i < len; i++) {

@@ -35,7 +35,9 @@ int target_from_host(const char *host, size_t len, int default_port,
 /* True when the host is written as an address. */
 bool target_is_number(const struct target *target);
 
-/* What the first bytes of a conversation are: 1 HTTP, 0 not, -1 need more. */
+/* What the first bytes of a conversation are: 1 HTTP, 0 not, -1 need more,
+ * never of as many as this. */
+enum { TARGET_GUESS_MOST = 64 };
 int target_looks_like_http(const uint8_t *bytes, size_t len);
 
 #endif
