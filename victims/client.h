@@ -406,20 +406,22 @@ static inline void client_say_certificate(struct client *client, bool accepted)
     }
     const char *why = X509_verify_cert_error_string(client->verify_code);
     if (!accepted)
-        client_say(client, "certificate refused: %ld, %s", client->verify_code,
-                   why);
+        client_say(client, "certificate refused: verify code %ld, %s",
+                   client->verify_code, why);
     else if (SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE)
         client_say(client,
                    "certificate accepted without a look (a check would "
-                   "have said: %ld, %s)",
+                   "have said: verify code %ld, %s)",
                    client->verify_code, why);
     else if (!SSL_get0_peername(ssl))
-        client_say(client,
-                   "certificate accepted: %ld, %s (nobody asked whether "
-                   "it is for %s)",
-                   client->verify_code, why, client->url.host);
+        client_say(
+            client,
+            "certificate accepted: verify code %ld, %s (nobody asked whether "
+            "it is for %s)",
+            client->verify_code, why, client->url.host);
     else
-        client_say(client, "certificate accepted: %ld, %s, and it is for %s",
+        client_say(client,
+                   "certificate accepted: verify code %ld, %s; it is for %s",
                    client->verify_code, why, client->url.host);
 }
 
@@ -514,14 +516,14 @@ static inline int client_read_answer(struct client *client)
     return CLIENT_OK;
 }
 
+/* The words of the page, without the tags between them. */
 static inline void client_show_page(const struct client *client)
 {
     struct text shown = {0};
     const struct text *page = &client->answer.body;
-    text_screen(&shown, page->bytes, page->len);
+    text_page(&shown, page->bytes, page->len);
     if (shown.len)
-        fprintf(client->options.json ? stderr : stdout, "%s%s", shown.bytes,
-                shown.bytes[shown.len - 1] == '\n' ? "" : "\n");
+        fputs(shown.bytes, client->options.json ? stderr : stdout);
     text_free(&shown);
 }
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct text {
     char *bytes; /* ends in NUL; NULL while empty */
@@ -102,6 +103,62 @@ static inline void text_screen(struct text *text, const void *bytes, size_t len)
             text_bytes(text, from + i, 1);
         else
             text_add(text, "\\x%02x", from[i]);
+}
+
+/* The length of the element at `at`, its contents included, if it is one that
+ * a reader does not look at: the title, which the heading repeats, and forms,
+ * which nobody fills in here. Else 0. */
+static inline size_t text_unread(const char *at, const char *end)
+{
+    static const char *const names[] = {"title", "form", "script", "style"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char close[16];
+        size_t len = strlen(names[i]);
+        if ((size_t)(end - at) <= len + 1 ||
+            strncasecmp(at + 1, names[i], len) != 0)
+            continue;
+        int size = snprintf(close, sizeof close, "</%s>", names[i]);
+        for (const char *it = at; end - it >= size; it++)
+            if (!strncasecmp(it, close, (size_t)size))
+                return (size_t)(it + size - at);
+    }
+    return 0;
+}
+
+/* A line of a page, if there is anything on it but blanks. */
+static inline void text_page_line(struct text *text, struct text *line)
+{
+    size_t skip = line->len ? strspn(line->bytes, " \t\r") : 0;
+    if (skip < line->len) {
+        text_add(text, "  ");
+        text_screen(text, line->bytes + skip, line->len - skip);
+        text_add(text, "\n");
+    }
+    line->len = 0;
+}
+
+/* A page as a person reads it, each line indented: what is not a tag. */
+static inline void text_page(struct text *text, const char *bytes, size_t len)
+{
+    const char *end = bytes + len;
+    struct text line = {0};
+    while (bytes < end) {
+        size_t unread = *bytes == '<' ? text_unread(bytes, end) : 0;
+        const char *close =
+            *bytes == '<' ? memchr(bytes, '>', (size_t)(end - bytes)) : NULL;
+        if (unread) {
+            bytes += unread;
+        } else if (close) {
+            bytes = close + 1;
+        } else if (*bytes == '\n') {
+            text_page_line(text, &line);
+            bytes++;
+        } else {
+            text_bytes(&line, bytes++, 1);
+        }
+    }
+    text_page_line(text, &line);
+    text_free(&line);
 }
 
 #endif

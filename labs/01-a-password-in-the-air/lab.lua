@@ -18,7 +18,7 @@ return lab {
 
   steps = {
     { "A login over HTTP",
-      attacks = { { "sniff", at = "attacker", look = canary.payee } },
+      attacks = { { "sniff", at = "attacker", look = canary.user } },
       predict = {
         { "The attacker sends nothing. What can it read of the login?",
           { "nothing", "the addresses only", "the password" },
@@ -68,7 +68,7 @@ return lab {
       evidence = {
         { "the record that carries the same login", act = "sealed",
           kind = "http.request", leg = "victim",
-          filter = "tls.app_data" },
+          filter = "tls.app_data and ip.dst == " .. address.server },
       } },
   },
 

@@ -25,7 +25,8 @@ return lab {
           { "the CA's public key", "the server's private key", "none" },
           answer = "none" },
       },
-      -- TLS 1.2, because 1.3 encrypts this message on its way.
+      -- TLS 1.2, here and in the next three steps, because 1.3 encrypts the
+      -- certificate and the alert on their way.
       act = {
         { "https-client", as = "visit", at = "victim", get = bank,
           tls = "1.2" },
@@ -58,7 +59,7 @@ return lab {
       },
       act = {
         { "https-client", as = "selfsigned", at = "victim", get = bank,
-          user = canary.user, password = canary.password },
+          tls = "1.2", user = canary.user, password = canary.password },
       },
       expect = {
         selfsigned = { verdict = "refused", how = "alert",
@@ -79,7 +80,7 @@ return lab {
       },
       act = {
         { "https-client", as = "rogue", at = "victim", get = bank,
-          user = canary.user, password = canary.password },
+          tls = "1.2", user = canary.user, password = canary.password },
       },
       expect = {
         rogue = { verdict = "refused", alert = "unknown_ca", app_bytes = 0,
@@ -106,7 +107,7 @@ return lab {
       },
       act = {
         { "https-client", as = "flipped", at = "victim", get = bank,
-          user = canary.user, password = canary.password },
+          tls = "1.2", user = canary.user, password = canary.password },
       },
       expect = {
         flipped = { verdict = "refused", alert = "decrypt_error",
@@ -137,7 +138,8 @@ return lab {
       evidence = {
         { "the login that the attacker read", act = "careless",
           kind = "http.request", leg = "victim", place = "attacker",
-          filter = "tls.app_data" },
+          filter = 'urlencoded-form.value == "' .. canary.password ..
+                   '" and ip.src == ' .. address.victim },
       } },
   },
 

@@ -73,7 +73,8 @@ return lab {
       evidence = {
         { "the login, on the victim's side of the attacker", act = "after",
           kind = "http.request", leg = "victim", place = "attacker",
-          filter = 'urlencoded-form.value == "' .. canary.password .. '"' },
+          filter = 'urlencoded-form.value == "' .. canary.password ..
+                   '" and ip.src == ' .. address.victim },
       } },
 
     { "The line is taken out again",

@@ -353,6 +353,21 @@ bool command_proxy(struct play *play, const struct lab_step *step,
     return true;
 }
 
+char *command_look(const char *capture, const char *viewer, const char *filter)
+{
+    struct command_line line = {.count = 0};
+    command_word(&line, viewer);
+    if (!strcmp(viewer, "tshark"))
+        command_word(&line, "-V"); /* every field, not one line a frame */
+    command_word(&line, "-r");
+    command_word(&line, capture);
+    command_word(&line, "-Y");
+    command_word(&line, filter);
+    char *text = command_text(&line);
+    command_close(&line);
+    return text;
+}
+
 /* Where the attacker listens, if the lab does not say. */
 static char *source_text(const struct play *play, const char *name)
 {

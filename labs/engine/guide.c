@@ -104,6 +104,16 @@ char *guide_introduction(const char *guide)
     return trimmed(from, find_end(from, 6));
 }
 
+char *guide_closing(const char *guide, const char *title)
+{
+    unsigned rank;
+    const char *heading = find_heading(guide, title, &rank);
+    if (!heading)
+        return strdup("");
+    const char *from = find_end(next_line(heading), rank);
+    return trimmed(from, from + strlen(from));
+}
+
 void guide_split(const char *section, char **out_before, char **out_after)
 {
     bool fenced = false, blank = true;

@@ -21,6 +21,10 @@ char *guide_section(const char *guide, const char *title);
  * it. */
 char *guide_introduction(const char *guide);
 
+/* What stands behind the section under this heading: what is left to say when
+ * all steps are over. free() it. */
+char *guide_closing(const char *guide, const char *title);
+
 /* The two halves of a section: what is said before a step is played, and what
  * afterwards, which begins at the first sub-heading or the first paragraph
  * that starts with bold words. free() both. */

@@ -35,6 +35,24 @@ static void say_evidence(const struct play *play, const json_t *entry)
                event_member(entry, "filter"));
 }
 
+/* For who wants to look before the run goes on. What TLS hides opens only
+ * when the capture is finished, because the keys must stand before the
+ * packets. */
+static void say_look(struct play *play, const json_t *evidence)
+{
+    const json_t *first = json_array_get(evidence, 0);
+    if (play->options->play || !first)
+        return;
+    char *look = command_look(play->capture_path, "tshark",
+                              event_member(first, "filter"));
+    voice_sayf(&play->voice, 0, "", "To look now, in another terminal%s:",
+               strcmp(play->lab->secrets, "all") != 0
+                   ? ""
+                   : " (what TLS hides opens when the steps are over)");
+    voice_lines(&play->voice, 4, look);
+    free(look);
+}
+
 static bool judge_evidence(struct play *play)
 {
     const struct lab_step *step = &play->lab->steps[play->step - 1];
@@ -47,6 +65,7 @@ static bool judge_evidence(struct play *play)
         json_array_append_new(list, entry);
     }
     play->steps[play->step - 1].evidence = list;
+    say_look(play, list);
     return all;
 }
 
@@ -211,15 +230,36 @@ static bool same(const json_t *a, const json_t *b)
     return equal;
 }
 
-/* verdict, how, alert, app_bytes, exit, status: a fact must be this. */
-static bool expect_fact(struct play *play, const struct played_act *act,
-                        const json_t *facts, const char *key,
-                        const json_t *wanted)
+/* How an expectation begins: the name of its act, where there are several. */
+static const char *whose(const struct play *play, const struct played_act *act,
+                         char text[80])
 {
-    json_t *got = json_object_get(facts, key);
+    bool alone = play->lab->steps[play->step - 1].acts_count == 1;
+    snprintf(text, 80, "%.70s%s", alone ? "" : act->act->as, alone ? "" : ": ");
+    return text;
+}
+
+static const struct {
+    const char *key, *says;
+} fact_rows[] = {
+    {"verdict", "the victim's verdict on the certificate: "},
+    {"how", "how it said so: "},
+    {"alert", "the victim's alert: "},
+    {"app_bytes", "bytes of application data from the victim: "},
+    {"exit", "exit code of the command: "},
+    {"status", "HTTP status of the answer: "},
+};
+
+/* A fact must be this. */
+static bool expect_fact(struct play *play, const struct played_act *act,
+                        const json_t *facts, size_t row, const json_t *wanted)
+{
+    json_t *got = json_object_get(facts, fact_rows[row].key);
     bool held = same(wanted, got);
-    char what[160], *text = words_value_text(wanted);
-    snprintf(what, sizeof what, "%s: %s is %.80s", act->act->as, key, text);
+    char what[256], name[80], *text = words_value_text(wanted);
+    int len = snprintf(what, sizeof what, "%s", whose(play, act, name));
+    snprintf(what + len, sizeof what - (size_t)len, "%s%.80s",
+             fact_rows[row].says, text);
     free(text);
     expect(play, act->act->as, what, json_incref((json_t *)wanted),
            got ? json_incref(got) : json_null(), held);
@@ -259,23 +299,23 @@ static const struct {
     holds *holds;
     bool wanted;
 } text_rows[] = {
-    {"output", "it prints", output_has, true},
+    {"output", "the command prints", output_has, true},
     {"attacker_reads", "the attacker reads", attacker_reads, true},
     {"attacker_misses", "the attacker does not read", attacker_reads, false},
     {"server_gets", "the server gets", server_gets, true},
     {"server_misses", "the server does not get", server_gets, false},
-    {"wire_has", "on the wire stands", wire_has, true},
-    {"wire_lacks", "nowhere on the wire stands", wire_has, false},
+    {"wire_has", "some frame shows in clear", wire_has, true},
+    {"wire_lacks", "no frame shows in clear", wire_has, false},
 };
 
 static bool expect_text(struct play *play, const struct played_act *act,
                         size_t row, const json_t *value)
 {
-    char *text = words_value_text(value), *what;
+    char *text = words_value_text(value), *what, name[80];
     bool seen = text_rows[row].holds(play, act, text);
     bool held = seen == text_rows[row].wanted;
-    if (asprintf(&what, "%s: %s \"%.100s\"", act->act->as, text_rows[row].says,
-                 text) < 0)
+    if (asprintf(&what, "%s%s \"%.100s\"", whose(play, act, name),
+                 text_rows[row].says, text) < 0)
         abort();
     expect(play, act->act->as, what, json_boolean(text_rows[row].wanted),
            json_boolean(seen), held);
@@ -310,17 +350,15 @@ static const struct played_act *find_act(const struct play *play,
 
 static bool judge_act(struct play *play, const struct lab_expectation *it)
 {
-    static const char *const facts_keys[] = {"verdict",   "how",  "alert",
-                                             "app_bytes", "exit", "status"};
     const struct played_act *act = find_act(play, it->act);
     if (!act->act || act->skipped)
         return true;
     json_t *facts = acts_facts(play, play->step, act);
     bool all = true;
-    for (size_t i = 0; i < sizeof facts_keys / sizeof *facts_keys; i++) {
-        const json_t *wanted = words_get(it->words, facts_keys[i]);
+    for (size_t i = 0; i < sizeof fact_rows / sizeof *fact_rows; i++) {
+        const json_t *wanted = words_get(it->words, fact_rows[i].key);
         if (wanted)
-            all &= expect_fact(play, act, facts, facts_keys[i], wanted);
+            all &= expect_fact(play, act, facts, i, wanted);
     }
     for (size_t i = 0; i < sizeof text_rows / sizeof *text_rows; i++)
         all &= expect_texts(play, act, i, it->words);

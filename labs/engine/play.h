@@ -143,6 +143,10 @@ void command_close(struct command_line *line);
 /* As a trainee would type it, quoted for a shell; free() it. */
 char *command_text(const struct command_line *line);
 
+/* The line that shows what a display filter selects in a capture, with
+ * "wireshark" or "tshark"; free() it. */
+char *command_look(const char *capture, const char *viewer, const char *filter);
+
 /* The lines for a server, an act, the proxy of a step (false: it needs none)
  * and one attack that moves packets (false: it is one for the proxy). */
 void command_server(struct play *play, const struct lab_command *start,

@@ -104,6 +104,8 @@ static bool ask_one(struct play *play, unsigned number, const char *answer)
     bool right = quiz_same(given, answer);
     if (right)
         voice_say(&play->voice, 0, "+ ", "That is right.");
+    else if (play->options->play)
+        voice_sayf(&play->voice, 0, "- ", "No. The answer is: %s", answer);
     else
         voice_sayf(&play->voice, 0, "- ", "The answer is: %s", answer);
     json_t *entry = json_pack("{s:s,s:s,s:s,s:b,s:i,s:i}", "question",
@@ -127,7 +129,9 @@ int quiz_ask(struct play *play, struct err *err)
         voice_heading(&play->voice, "Questions");
         if (!play->options->play)
             voice_sayf(&play->voice, 0, "",
-                       "The capture is finished: %s. Type ? for a hint.",
+                       "The answers are in what you have seen and in the "
+                       "capture, which is finished now: %s. You have three "
+                       "tries for each; ? gives a hint.",
                        play->capture_path);
     }
     for (unsigned i = 0; !rc && i < count; i++)

@@ -8,6 +8,7 @@
 #include "labs/engine/leaves.h"
 #include "labs/engine/papers.h"
 #include "labs/engine/signals.h"
+#include "labs/engine/text.h"
 #include "labs/report/report.h"
 
 #include <signal.h>
@@ -216,6 +217,13 @@ static void introduce(struct play *play)
     voice_gap(&play->voice);
     voice_markdown(&play->voice, text);
     voice_heading(&play->voice, "The stage");
+    voice_say(&play->voice, 0, "",
+              "A line such as \"victim$ command\" is a command that the lab "
+              "types at that place; below it stands what it prints. \"&\" at "
+              "its end: it goes on running. A line that begins with a place "
+              "tells what that place did or saw, and in which frame of the "
+              "capture. \">\" waits for you.");
+    voice_gap(&play->voice);
     free(text);
 }
 
@@ -302,6 +310,66 @@ static bool goal_reached(struct play *play)
                : predictions.right == predictions.asked;
 }
 
+/* What of a step did not come about; NULL: all of it did. */
+static const char *broken_promise(const json_t *step)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach(json_object_get(step, "expectations"), i, entry)
+    {
+        if (!json_is_true(json_object_get(entry, "held")))
+            return event_member(entry, "what");
+    }
+    json_array_foreach(json_object_get(step, "evidence"), i, entry)
+    {
+        if (!event_frame(entry))
+            return event_member(entry, "what");
+    }
+    return NULL;
+}
+
+/* In a sentence: why the goal was not reached. free() it. */
+static char *why_missed(const struct play *play)
+{
+    char *text;
+    size_t i;
+    json_t *step;
+    struct tally tally = {0};
+    bool asks = play->lab->questions_count > 0;
+    json_array_foreach(json_object_get(play->result, "steps"), i, step)
+    {
+        const char *what = broken_promise(step);
+        if (what && asprintf(&text,
+                             "In step %zu, not everything went as the lab "
+                             "expects (%s). That is no fault of yours.",
+                             i + 1, what) < 0)
+            abort();
+        if (what)
+            return text;
+        if (!asks)
+            count_right(json_object_get(step, "predictions"), &tally);
+    }
+    if (asks)
+        count_right(json_object_get(play->result, "questions"), &tally);
+    if (asprintf(&text,
+                 "%d of %d %s not answered rightly; all of them must be.%s",
+                 tally.asked - tally.right, tally.asked,
+                 !asks              ? "predictions were"
+                 : tally.asked == 1 ? "questions was"
+                                    : "questions were",
+                 asks ? " Predictions only cost points." : "") < 0)
+        abort();
+    return text;
+}
+
+static int conclude_missed(struct play *play)
+{
+    char *why = why_missed(play);
+    set_status(play, "failed", why);
+    free(why);
+    return EXIT_GOAL_MISSED;
+}
+
 static int conclude_stopped(struct play *play)
 {
     bool timeout = play->stopped_by == EXIT_TIMEOUT;
@@ -330,10 +398,8 @@ static int conclude(struct play *play, const struct err *err, int rc)
         set_status(play, "partial", rc ? err->text : play->counts.why);
         return EXIT_PARTIAL;
     }
-    if (!reached) {
-        set_status(play, "failed", NULL);
-        return EXIT_GOAL_MISSED;
-    }
+    if (!reached)
+        return conclude_missed(play);
     set_status(play, "passed", NULL);
     return EXIT_OK;
 }
@@ -357,23 +423,33 @@ static const char *verdict_words(const char *status)
                                         : "Interrupted.";
 }
 
-/* A filter to begin with: that of the last frame of evidence. */
-static const char *last_filter(const struct play *play)
+/* A filter to begin with: that of the first frame of evidence. */
+static const char *first_filter(const struct play *play)
 {
-    const char *filter = NULL;
     json_t *steps = json_object_get(play->result, "steps"), *step, *entry;
     size_t i, j;
     json_array_foreach(steps, i, step) json_array_foreach(
-        json_object_get(step, "evidence"), j, entry) if (event_frame(entry))
-        filter = event_member(entry, "filter");
-    return filter;
+        json_object_get(step, "evidence"), j,
+        entry) if (event_frame(entry)) return event_member(entry, "filter");
+    return NULL;
+}
+
+/* Commands are not broken into lines: they are there to be copied. */
+static void say_look(const struct play *play, const char *where,
+                     const char *viewer, const char *filter)
+{
+    char *capture = text_join(where, "capture.pcapng");
+    char *look = command_look(capture, viewer, filter);
+    voice_lines(&play->voice, 2, look);
+    free(look);
+    free(capture);
 }
 
 static void say_goodbye(struct play *play, const char *where)
 {
     const char *status = event_member(play->result, "status");
     const json_t *points = json_object_get(play->result, "score");
-    const char *filter = last_filter(play);
+    const char *filter = first_filter(play);
     voice_heading(&play->voice, verdict_words(status));
     if (*event_member(play->result, "reason"))
         voice_say(&play->voice, 0, "", event_member(play->result, "reason"));
@@ -383,13 +459,22 @@ static void say_goodbye(struct play *play, const char *where)
     voice_sayf(&play->voice, 0, "report  ", "%s/report.html", where);
     if (!filter)
         return;
-    char *line;
-    bool single = strchr(filter, '\'') == NULL;
-    if (asprintf(&line, "look    wireshark -r %s/capture.pcapng -Y %s%s%s\n",
-                 where, single ? "'" : "\"", filter, single ? "'" : "\"") < 0)
-        abort();
-    voice_lines(&play->voice, 0, line);
-    free(line);
+    voice_say(&play->voice, 0, "",
+              "look at the packets, in a window or in the terminal:");
+    say_look(play, where, "wireshark", filter);
+    say_look(play, where, "tshark", filter);
+}
+
+/* What the guide says when all is over: defences, claims, what is next. */
+static void debrief(struct play *play)
+{
+    const struct lab_step *last = &play->lab->steps[play->lab->steps_count - 1];
+    char *text = guide_closing(play->guide, last->title);
+    if (*text) {
+        voice_gap(&play->voice);
+        voice_markdown(&play->voice, text);
+    }
+    free(text);
 }
 
 /* The folder as it will be handed in. The report reads result.json, so that
@@ -451,6 +536,8 @@ static int whole_run(struct play *play, struct err *err)
         rc = -1;
     }
     int code = conclude(play, err, rc);
+    if (played && !rc)
+        debrief(play);
     other = (struct err)ERR_INIT;
     if (hand_over(play, &other)) {
         fprintf(stderr, "mitmlab: %s\n", other.text);

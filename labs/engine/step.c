@@ -66,6 +66,11 @@ static int predict(struct play *play, struct err *err)
     json_t *list = json_object_get(result_step(play), "predictions");
     if (step->predictions_count)
         voice_heading(&play->voice, "Before it happens");
+    if (step->predictions_count && !play->options->play)
+        voice_say(
+            &play->voice, 0, "",
+            "(What do you expect? Type the number of your answer. A wrong "
+            "one costs a point, no more.)");
     for (unsigned i = 0; i < step->predictions_count; i++) {
         const struct lab_prediction *it = &step->predictions[i];
         char *given = predicted(play, i, it);
@@ -88,6 +93,8 @@ static void reveal(struct play *play)
     json_t *list = json_object_get(result_step(play), "predictions");
     size_t i;
     json_t *entry;
+    if (json_array_size(list))
+        voice_heading(&play->voice, "What you predicted");
     json_array_foreach(list, i, entry)
     {
         char *answer = words_value_text(step->predictions[i].answer);
@@ -259,6 +266,29 @@ static void settle(struct play *play)
         it->open_flows = 0;
 }
 
+/* What an exit code of our own victims means. */
+static const char *exit_words(const struct play *play,
+                              const struct played_act *played)
+{
+    static const struct {
+        int code;
+        const char *words;
+    } rows[] = {
+        {1, ": the server answered with an error"},
+        {7, ": it could not connect"},
+        {28, ": it waited too long"},
+        {60, ": it refused the certificate"},
+        {EXIT_TIMEOUT, ": it was stopped, because it did not end"},
+    };
+    const struct lab_step *step = lab_step_of(play);
+    size_t number = (size_t)(played - play->steps[play->step - 1].acts);
+    bool ours = program_find(step->acts[number].program)->kind != PROGRAM_REAL;
+    for (size_t i = 0; ours && i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].code == played->exit)
+            return rows[i].words;
+    return "";
+}
+
 static void keep_output(struct play *play, struct actor *actor,
                         struct played_act *played, json_t *entry)
 {
@@ -270,10 +300,11 @@ static void keep_output(struct play *play, struct actor *actor,
     json_object_set_new(entry, "output", json_string(played->output));
     json_object_set_new(entry, "t1", json_integer(clock_stamp()));
     if (*played->output)
-        voice_lines(&play->voice, 2, played->output);
+        voice_output(&play->voice, 2, played->output);
     if (played->exit)
-        voice_sayf(&play->voice, 2, "", TERM_FAINT "exit code %d" TERM_PLAIN,
-                   played->exit);
+        voice_sayf(&play->voice, 2, "",
+                   TERM_FAINT "(exit code %d%s)" TERM_PLAIN, played->exit,
+                   exit_words(play, played));
 }
 
 static int run_act(struct play *play, const struct lab_command *act,
@@ -309,7 +340,8 @@ static int play_act(struct play *play, unsigned number, struct err *err)
     json_t *entry = note_act(play, act, text);
     const char *skip = why_not(play, act, reason);
     play->chronicle.act = act->as;
-    voice_gap(&play->voice);
+    if (number || lab_step_of(play)->attacks_count)
+        voice_gap(&play->voice);
     show_command(play, act->at, &line, false);
     played->act = act;
     if (skip && !act->optional && play->plan.topology != NET_BARE) {
@@ -362,8 +394,9 @@ static void pause_before(struct play *play)
         return;
     voice_gap(&play->voice);
     voice_sayf(&play->voice, 0, "",
-               "The attack comes next. To watch it: "
-               "wireshark %s",
+               "The attack comes next. The capture grows in %s: open it in "
+               "Wireshark, or look into it with tshark -r, now and again "
+               "afterwards. What will be worth a look:",
                play->capture_path);
     for (unsigned i = 0; i < step->evidence_count; i++)
         if (step->evidence[i].filter)
@@ -394,6 +427,12 @@ int step_play(struct play *play, struct err *err)
     struct played_step *played = &play->steps[play->step - 1];
     char *after = NULL;
     int rc = -1;
+    if (play->step > 1 && !play->options->play) {
+        voice_gap(&play->voice);
+        prompt_pause(play, "Press return to go on.");
+        if (play_stopped(play))
+            return 0;
+    }
     begin(play, &after);
     played->acts =
         calloc(step->acts_count ? step->acts_count : 1, sizeof *played->acts);

@@ -7,11 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A member of data as safe text, `most` letters at most; free() it. */
-static char *safe(const json_t *event, const char *key, size_t most)
+/* Text as safe text, `most` letters at most; free() it. */
+static char *safe_text(const char *text, size_t len, size_t most)
 {
-    const char *text = event_data(event, key);
-    size_t len = strlen(text);
     char *escaped = term_escape(text, len > most ? most : len, false);
     if (len <= most)
         return escaped;
@@ -20,6 +18,13 @@ static char *safe(const json_t *event, const char *key, size_t most)
         abort();
     free(escaped);
     return cut;
+}
+
+/* The same of a member of data. */
+static char *safe(const json_t *event, const char *key, size_t most)
+{
+    const char *text = event_data(event, key);
+    return safe_text(text, strlen(text), most);
 }
 
 static long long number(const json_t *event, const char *key)
@@ -78,18 +83,34 @@ static bool opened_by_proxy(const struct play *play, const json_t *event)
     return false;
 }
 
+/* In words: how a victim said yes or no. */
+static const char *manner(const char *how)
+{
+    static const struct {
+        const char *how, *words;
+    } rows[] = {
+        {"data", ""},
+        {"alert", " with an alert"},
+        {"close_notify", " with a polite good-bye (close_notify)"},
+        {"silent", " without a word, after the handshake"},
+        {"abort", " by hanging up in the handshake"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!strcmp(rows[i].how, how))
+            return rows[i].words;
+    return "";
+}
+
 static bool say_verdict(const struct play *play, const json_t *event,
                         struct buf *out)
 {
-    char *verdict = safe(event, "verdict", 16), *how = safe(event, "how", 16);
-    bool refused = !strcmp(verdict, "refused");
+    bool refused = !strcmp(event_data(event, "verdict"), "refused");
     buf_printf(out,
-               "%s %s%s" TERM_PLAIN " the certificate (%s); %lld bytes of "
-               "application data came",
-               opener(play, event), refused ? TERM_GOOD : TERM_BAD, verdict,
-               how, number(event, "app_bytes"));
-    free(verdict);
-    free(how);
+               "saw %s %s" TERM_PLAIN " the certificate%s; in all, %lld bytes "
+               "of application data came from it",
+               opener(play, event),
+               refused ? TERM_GOOD "refuse" : TERM_BAD "accept",
+               manner(event_data(event, "how")), number(event, "app_bytes"));
     return !opened_by_proxy(play, event);
 }
 
@@ -114,12 +135,26 @@ static bool say_response(const struct play *play, const json_t *event,
     return is_server(event);
 }
 
+/* The line of `text` in which `at` lies, as safe text; free() it. */
+static char *line_around(const char *text, size_t at)
+{
+    size_t from = at;
+    while (from && text[from - 1] != '\n')
+        from--;
+    return safe_text(text + from, strcspn(text + from, "\r\n"), 60);
+}
+
 static bool say_changed(const struct play *play, const json_t *event,
                         struct buf *out)
 {
     (void)play;
-    char *what = safe(event, "what", 16), *before = safe(event, "before", 60),
-         *after = safe(event, "after", 60);
+    const char *old = event_data(event, "before"),
+               *new = event_data(event, "after");
+    size_t at = 0;
+    while (old[at] && old[at] == new[at])
+        at++;
+    char *what = safe(event, "what", 16), *before = line_around(old, at),
+         *after = line_around(new, at);
     buf_printf(out,
                TERM_BAD "changes" TERM_PLAIN " the %s: \"%s\" becomes "
                         "\"%s\"",

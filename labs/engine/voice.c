@@ -61,6 +61,23 @@ void voice_lines(const struct voice *voice, unsigned indent, const char *text)
         fflush(voice->out);
 }
 
+/* The first two letters of a line serve as its head, so that what follows on
+ * other lines stands two columns further in. */
+void voice_output(const struct voice *voice, unsigned indent, const char *text)
+{
+    while (*text) {
+        size_t len = strcspn(text, "\n"), first = len < 2 ? len : 2;
+        char head[3] = "", *rest = strndup(text + first, len - first);
+        memcpy(head, text, first);
+        if (rest && *rest)
+            voice_say(voice, indent, head, rest);
+        else
+            voice_lines(voice, indent, *head ? head : "\n");
+        free(rest);
+        text += len + (text[len] == '\n');
+    }
+}
+
 void voice_gap(const struct voice *voice)
 {
     if (voice->out)

@@ -27,6 +27,10 @@ void voice_sayf(const struct voice *voice, unsigned indent, const char *head,
 /* Lines as they are, not broken, each indented. */
 void voice_lines(const struct voice *voice, unsigned indent, const char *text);
 
+/* What a program printed: lines that stay lines; one that is too long goes on
+ * below, indented a little more. */
+void voice_output(const struct voice *voice, unsigned indent, const char *text);
+
 void voice_gap(const struct voice *voice);
 void voice_heading(const struct voice *voice, const char *text);
 void voice_markdown(const struct voice *voice, const char *text);

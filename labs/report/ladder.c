@@ -147,8 +147,11 @@ static bool say_alert(struct building *building, const struct fact *fact,
                       struct rung *rung)
 {
     struct line name = line_of(building, fact, "name");
-    if (strcmp(name.text, "close_notify") != 0)
-        rung->mark = MARK_REFUSED;
+    if (!strcmp(name.text, "close_notify")) {
+        put(rung, "TLS good-bye (close_notify)");
+        return true;
+    }
+    rung->mark = MARK_REFUSED;
     put(rung, "TLS alert %s (%lld)", name.text, fact_number(fact, "code", -1));
     return true;
 }

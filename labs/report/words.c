@@ -112,9 +112,23 @@ long long span_ms(long long t0, long long t1)
     return t0 > 0 && t1 >= t0 ? (t1 - t0) / 1000000 : -1;
 }
 
+/* More escapes than words: nobody reads that. */
+static bool is_gibberish(struct text text)
+{
+    size_t strange = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.bytes[i];
+        bool escape = c == '\\' && i + 1 < text.len && text.bytes[i + 1] == 'x';
+        strange += escape || (c < 0x20 && !strchr("\t\r\n", c)) || c > 0x7e;
+    }
+    return 8 * strange > text.len;
+}
+
 bool decoded_is_seen(const struct evidence *evidence)
 {
     struct text bytes = evidence->bytes, decoded = evidence->decoded;
+    if (is_gibberish(decoded))
+        return true;
     for (size_t i = 0; i < bytes.len; i++)
         if (bytes.bytes[i] < 0x20 || bytes.bytes[i] > 0x7e)
             return false;

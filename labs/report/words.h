@@ -30,7 +30,8 @@ struct text report_command(struct report *report);
 /* Milliseconds between two times, or -1 if one is missing. */
 long long span_ms(long long t0, long long t1);
 
-/* True when the text column of the bytes shows the decoded view already. */
+/* True when the decoded view adds nothing: the text column of the bytes shows
+ * it already, or it has more escapes than words. */
 bool decoded_is_seen(const struct evidence *evidence);
 
 /* 16 bytes a line: offset, hex, ASCII. */

@@ -36,6 +36,9 @@ def read_more():
     except OSError:
         return False
     seen += piece.decode(errors="replace")
+    if seen.rstrip().endswith("Press return to go on."):
+        seen += "\n"
+        os.write(terminal, b"\n")
     return bool(piece)
 
 

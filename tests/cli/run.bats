@@ -116,10 +116,38 @@ assert all(isinstance(lab["topology"], list) for lab in labs)'
     [ -z "$output" ]
 }
 
-@test "a wrong play is exit 1" {
+@test "a wrong play is exit 1, and the end says why" {
     run_bare --play wrong
     [ "$status" -eq 1 ]
     [ "$(member '["status"]')" = failed ]
+    [[ "$(member '["reason"]')" == "2 of 2 questions were not answered"* ]]
+    [[ $output == *"2 of 2 questions were not answered rightly"* ]]
+}
+
+@test "a step that goes wrong is the reason, not the trainee" {
+    cp -r "$FIXTURE" broken
+    sed -i 's/open = { exit = 0, status = 200/open = { exit = 0, status = 404/' \
+        broken/lab.lua
+    run "$MITMLAB" run ./broken --bare --no-input --out out
+    [ "$status" -eq 1 ]
+    [[ "$(member '["reason"]')" == *"In step 1"*"HTTP status of the answer: 404"*"no fault of yours"* ]]
+}
+
+@test "the end has the rest of the guide, and commands to look with" {
+    run_bare --no-input
+    [[ $output == *"Afterwards"*"Nothing."*"Goal reached."* ]]
+    [[ $output == *"  wireshark -r out/capture.pcapng -Y '"* ]]
+    [[ $output == *"  tshark -V -r out/capture.pcapng -Y '"* ]]
+}
+
+@test "40 columns are enough for all but commands that are to be copied" {
+    COLUMNS=40 "$MITMLAB" run "$FIXTURE" --bare --no-input --out out >talk
+    run grep -vE '^  (wireshark|tshark) |^.{0,40}$' talk
+    [ -z "$output" ]
+}
+
+@test "with --bare a listener finds the capture behind a relative --out" {
+    "$MITMLAB" run lab01 --bare --no-input --out out
 }
 
 @test "the same seed gives the same names, another one others" {

@@ -85,7 +85,7 @@ open_bank() {
     [[ "$output" == *"POST /login -> 200 OK"* ]]
     [[ "$output" == *"POST /transfer -> 200 OK"* ]]
     [[ "$output" == *"GET /balance -> 200 OK"* ]]
-    [[ "$output" == *"20 to bob"* ]]
+    [[ "$output" == *"  20 to bob"* && "$output" != *"<"* ]]
     grep -q '"kind":"ledger.entry".*"to":"bob","amount":20,"balance":30' \
         events.jsonl
 }

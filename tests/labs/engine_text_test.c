@@ -75,6 +75,16 @@ static void the_introduction_ends_at_the_first_section(void **state)
     free(text);
 }
 
+static void the_closing_is_what_stands_behind_a_section(void **state)
+{
+    (void)state;
+    char *one = guide_closing(guide, "One"), *two = guide_closing(guide, "Two");
+    assert_string_equal(one, "## Two \n\nOther.");
+    assert_string_equal(two, "");
+    free(one);
+    free(two);
+}
+
 /* ---- terminals ----------------------------------------------------------- */
 
 typedef void printer(FILE *out, const struct term *term, const char *text);
@@ -262,6 +272,7 @@ int main(void)
         cmocka_unit_test(a_section_ends_at_the_next_heading_of_its_rank),
         cmocka_unit_test(a_section_is_split_where_bold_words_begin_a_paragraph),
         cmocka_unit_test(the_introduction_ends_at_the_first_section),
+        cmocka_unit_test(the_closing_is_what_stands_behind_a_section),
         cmocka_unit_test(text_is_broken_between_words),
         cmocka_unit_test(markdown_becomes_plain_text),
         cmocka_unit_test(bytes_of_the_network_never_reach_a_terminal),
