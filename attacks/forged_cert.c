@@ -31,6 +31,13 @@ static int start(struct attack_run *run, struct err *err)
     const struct forgery *forgery = forgery_find(id);
     if (!forgery)
         return unknown_forgery(id, err);
+    if (forgery->in_gallery) {
+        err_code(err, EXIT_USAGE,
+                 "forged-cert: %s (%s) needs a CA without constraints, and no "
+                 "lab has one; it hangs in the gallery only",
+                 id, forgery->title);
+        return -1;
+    }
     if (forgery->signed_by_lab && (!signers || !signers->lab)) {
         err_code(err, EXIT_USAGE,
                  "forged-cert: %s (%s) is signed by the lab's own CA; give it "

@@ -4,6 +4,7 @@
  * certify. */
 #include "certs/ca.h"
 
+#include "certs/authority.h"
 #include "certs/file.h"
 #include "certs/keys.h"
 #include "certs/mint.h"
@@ -17,17 +18,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-
-/* On root and intermediate alike, because Java and others do not look at
- * those of an anchor. Permitted subtrees only: OpenSSL and GnuTLS disagree on
- * what an exclusion of all IPv6 does to IPv4. Where one address range is
- * permitted, every other address is refused; the same holds for names. */
-static const char lab_constraints[] =
-    "critical,"
-    "permitted;DNS:lab.test,permitted;email:lab.test,permitted;URI:.lab.test,"
-    "permitted;IP:127.0.0.0/255.0.0.0,permitted;IP:192.0.2.0/255.255.255.0,"
-    "permitted;IP:::1/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff,"
-    "permitted;IP:2001:db8:66::/ffff:ffff:ffff:ffff::";
 
 void ca_free(struct ca *ca)
 {
@@ -57,53 +47,16 @@ static int push(STACK_OF(X509) * certs, X509 *cert)
     return X509_up_ref(cert) && sk_X509_push(certs, cert) ? 0 : -1;
 }
 
-/* "mitmlab TRAINING CA lab14 root - DO NOT TRUST". */
-static X509_NAME *name_authority(const char *title, const char *role)
+/* Constrained; `below` CAs may stand under it. Without `issuer`, a root. */
+static X509 *make_authority(const X509_NAME *name, EVP_PKEY *key, int below,
+                            X509 *issuer, EVP_PKEY *issuer_key)
 {
-    char common[ub_common_name + 1];
-    snprintf(common, sizeof common,
-             "mitmlab TRAINING CA %.14s %s - DO NOT TRUST", title, role);
-    X509_NAME *name = X509_NAME_new();
-    if (name &&
-        X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8,
-                                   (const unsigned char *)"mitmlab TRAINING",
-                                   -1, -1, 0) &&
-        mint_common_name(name, common))
-        return name;
-    X509_NAME_free(name);
-    return NULL;
-}
-
-/* What a CA certificate is made from. Without `issuer` it signs itself. */
-struct authority {
-    const X509_NAME *name;
-    EVP_PKEY *key;
-    int below; /* how many CAs may stand under it */
-    X509 *issuer;
-    EVP_PKEY *issuer_key;
-};
-
-static X509 *make_authority(const struct authority *from)
-{
-    X509 *cert = X509_new();
-    if (!cert)
-        return NULL;
-    X509 *issuer = from->issuer ? from->issuer : cert;
-    const char *powers = from->below ? "critical,CA:TRUE,pathlen:1"
-                                     : "critical,CA:TRUE,pathlen:0";
-    if (X509_set_version(cert, X509_VERSION_3) && mint_serial(cert, NULL) &&
-        mint_validity(cert, -MINT_HOUR, MINT_DAY - MINT_HOUR) &&
-        X509_set_subject_name(cert, from->name) &&
-        X509_set_issuer_name(cert, X509_get_subject_name(issuer)) &&
-        X509_set_pubkey(cert, from->key) &&
-        mint_add_text(cert, NID_basic_constraints, powers) &&
-        mint_add_text(cert, NID_key_usage, "critical,keyCertSign,cRLSign") &&
-        mint_add_text(cert, NID_name_constraints, lab_constraints) &&
-        mint_key_id(cert) && mint_issuer_key_id(cert, issuer) &&
-        mint_sign(cert, from->issuer ? from->issuer_key : from->key))
-        return cert;
-    X509_free(cert);
-    return NULL;
+    struct authority how = {
+        .powers =
+            below ? "critical,CA:TRUE,pathlen:1" : "critical,CA:TRUE,pathlen:0",
+        .constraints = AUTHORITY_LAB_NAMES,
+    };
+    return authority_make(&how, name, key, issuer, issuer_key);
 }
 
 /* A root that keeps its key: the attacker's kind. Takes `name`. */
@@ -115,8 +68,7 @@ static int make_root_take(X509_NAME *name, struct ca **out, struct err *err)
         err_openssl(err, "name a CA");
     if (!ca || !(ca->key = keys_make(KEY_P256, err)))
         goto out;
-    ca->cert =
-        make_authority(&(struct authority){.name = name, .key = ca->key});
+    ca->cert = make_authority(name, ca->key, 0, NULL, NULL);
     if (!ca->cert || !X509_up_ref(ca->cert) || push(ca->above, ca->cert)) {
         err_openssl(err, "make a root certificate");
         goto out;
@@ -134,7 +86,7 @@ out:
 
 int ca_make_rogue(const char *title, struct ca **out, struct err *err)
 {
-    return make_root_take(name_authority(title, "rogue"), out, err);
+    return make_root_take(authority_name(title, "rogue"), out, err);
 }
 
 int ca_make_lookalike(const struct ca *real, struct ca **out, struct err *err)
@@ -151,13 +103,9 @@ static int make_two(struct ca *ca, const X509_NAME *root_name,
     EVP_PKEY *root_key = keys_make(KEY_P256, err);
     if (!root_key || !(ca->key = keys_make(KEY_P256, err)))
         goto out;
-    ca->root = make_authority(
-        &(struct authority){.name = root_name, .key = root_key, .below = 1});
+    ca->root = make_authority(root_name, root_key, 1, NULL, NULL);
     if (ca->root)
-        ca->cert = make_authority(&(struct authority){.name = name,
-                                                      .key = ca->key,
-                                                      .issuer = ca->root,
-                                                      .issuer_key = root_key});
+        ca->cert = make_authority(name, ca->key, 0, ca->root, root_key);
     if (!ca->cert || push(ca->above, ca->cert)) {
         err_openssl(err, "make the lab's CA");
         goto out;
@@ -170,8 +118,8 @@ out:
 
 int ca_make_lab(const char *title, struct ca **out, struct err *err)
 {
-    X509_NAME *root_name = name_authority(title, "root");
-    X509_NAME *name = name_authority(title, "issuing");
+    X509_NAME *root_name = authority_name(title, "root");
+    X509_NAME *name = authority_name(title, "issuing");
     struct ca *ca = new_ca(err);
     int rc = -1;
     if (!root_name || !name)

@@ -22,7 +22,6 @@ enum {
 struct part {
     char field[48];
     size_t at, len;
-    bool paired;
 };
 
 struct parts {
@@ -297,33 +296,46 @@ static bool compare_part(struct diff *diff, const struct part *a,
     return true;
 }
 
-/* The first part of that name that has no partner yet. */
-static struct part *find_partner(struct parts *parts, const char *field)
+/* Of two certificates, what stands in both keeps its order; so a partner is
+ * looked for behind the last one only. b->count: there is none. */
+static unsigned find_partner(const struct parts *b, unsigned from,
+                             const char *field)
 {
-    for (unsigned i = 0; i < parts->count; i++)
-        if (!parts->list[i].paired && !strcmp(parts->list[i].field, field)) {
-            parts->list[i].paired = true;
-            return &parts->list[i];
-        }
-    return NULL;
+    while (from < b->count && strcmp(b->list[from].field, field))
+        from++;
+    return from;
 }
 
-static bool compare_parts(struct diff *diff, struct parts *a, struct parts *b)
+/* Parts of b that stand in a nowhere, from `*next` up to `end`. */
+static bool add_extra(struct diff *diff, const struct parts *b, unsigned *next,
+                      unsigned end, size_t at_a)
 {
-    for (unsigned i = 0; i < a->count; i++) {
-        const struct part *one = &a->list[i];
-        const struct part nothing = {0};
-        const struct part *other = find_partner(b, one->field);
-        if (!compare_part(diff, one, other ? other : &nothing, 0))
-            return false;
-    }
-    for (unsigned i = 0; i < b->count; i++) {
-        struct part nothing = {0};
-        memcpy(nothing.field, b->list[i].field, sizeof nothing.field);
-        if (!b->list[i].paired && !compare_shapes(diff, &nothing, &b->list[i]))
+    for (; *next < end; ++*next) {
+        struct part nothing = {.at = at_a};
+        memcpy(nothing.field, b->list[*next].field, sizeof nothing.field);
+        if (!compare_shapes(diff, &nothing, &b->list[*next]))
             return false;
     }
     return true;
+}
+
+static bool compare_parts(struct diff *diff, const struct parts *a,
+                          const struct parts *b)
+{
+    unsigned next = 0;
+    for (unsigned i = 0; i < a->count; i++) {
+        const struct part *one = &a->list[i];
+        struct part nothing = {.at =
+                                   next < b->count ? b->list[next].at : b->len};
+        unsigned partner = find_partner(b, next, one->field);
+        bool found = partner < b->count;
+        if (found && !add_extra(diff, b, &next, partner, one->at))
+            return false;
+        if (!compare_part(diff, one, found ? &b->list[partner] : &nothing, 0))
+            return false;
+        next += found;
+    }
+    return add_extra(diff, b, &next, b->count, a->len);
 }
 
 static size_t encode(X509 *cert, unsigned char **out)

@@ -106,15 +106,25 @@ out:
     return rc;
 }
 
+/* As it is sent, even where OpenSSL cannot read it (raw.h). */
+static bool write_cert(BIO *to, X509 *cert)
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509(cert, &der);
+    bool ok = len > 0 && PEM_write_bio(to, PEM_STRING_X509, "", der, len) > 0;
+    OPENSSL_free(der);
+    return ok;
+}
+
 int file_save_certs(const char *path, X509 *first, STACK_OF(X509) * rest,
                     struct err *err)
 {
     int rc = -1;
     BIO *text = BIO_new(BIO_s_mem());
-    bool written = text && PEM_write_bio_X509(text, first);
+    bool written = text && write_cert(text, first);
     for (int i = 0; written && i < sk_X509_num(rest); i++) {
         X509 *cert = sk_X509_value(rest, i);
-        written = !X509_cmp(cert, first) || PEM_write_bio_X509(text, cert);
+        written = !X509_cmp(cert, first) || write_cert(text, cert);
     }
     if (written) {
         char *data;

@@ -11,8 +11,13 @@
 #include "certs/err.h"
 
 #include <openssl/x509.h>
+#include <stdbool.h>
 
-/* One row of the catalogue. */
+/* In which versions of TLS a forgery can be shown. */
+enum forge_tls { TLS_BOTH, TLS_12_ONLY, TLS_13_ONLY };
+
+/* One row of the catalogue. What a careful victim says is what a client does
+ * that has the settings of victims/https_client.c. */
 struct forgery {
     const char *id;      /* "t03" */
     char family;         /* 't' */
@@ -23,20 +28,43 @@ struct forgery {
     const char *alert;   /* that OpenSSL clients send, "" none */
     const char *rfc;     /* the section that demands the check */
     const char *history; /* a case from history, "" none */
-    bool signed_by_lab;  /* needs the lab's own CA as an accomplice */
+    bool signed_by_lab;  /* needs a CA that the victim trusts */
+    bool in_gallery;     /* only the gallery's CA can make it */
+    enum forge_tls tls;
+    const char *seen;     /* what was measured with others, NULL nothing */
+    bool openssl_accepts; /* as it comes: it falls back on the common name and
+                             takes wildcards for parts of a label */
+    const char *asks;     /* the name or address that the victim must ask for,
+                         NULL: the server's own */
+
+    /* A victim that is careful and demands one thing more. */
+    const char *demand;       /* "crl", see forge_demands; NULL: no such row */
+    int demand_code;          /* what its verification says */
+    const char *demand_alert; /* and its alert, NULL none */
 };
+
+/* What a victim can demand beyond the usual, with a sentence each; ends with
+ * a NULL name. */
+struct forge_demand {
+    const char *name, *sentence;
+};
+extern const struct forge_demand forge_demands[];
 
 const struct forgery *forgery_find(const char *id);    /* NULL: unknown */
 const struct forgery *forgery_nearest(const char *id); /* for suggestions */
 const struct forgery *forgery_at(unsigned index);      /* NULL behind last */
 
+struct gallery;
+
 /* Who may sign. Members that the forgery does not need may be NULL. */
 struct forge_signers {
-    const struct ca *lab;   /* the lab's intermediate */
-    const struct ca *rogue; /* the attacker's */
-    X509 *anchor;           /* the victim's trusted root, as far as the attacker
-                               knows it: whom a look-alike resembles (t04).
-                               NULL: lab->root, else the original's issuer */
+    const struct ca *lab;    /* the lab's intermediate */
+    const struct ca *rogue;  /* the attacker's */
+    X509 *anchor;            /* the victim's trusted root, as far as the
+                                attacker knows it: whom a look-alike resembles
+                                (t04). NULL: lab->root, else the original's
+                                issuer */
+    struct gallery *gallery; /* for what the lab's CA may not do */
 };
 
 struct forge_plan {
@@ -58,6 +86,12 @@ struct forged {
     X509 *leaf;
     EVP_PKEY *key;          /* what the server side signs with */
     STACK_OF(X509) * chain; /* to send after the leaf; may be empty */
+    X509 *root;             /* of whoever signed; NULL: nobody knows */
+    bool installed;         /* the victim trusts that root besides the lab's
+                               (z01, v05) */
+    unsigned char *staple;  /* OCSP response to send with the leaf, or NULL */
+    size_t staple_len;
+    X509_CRL *crl; /* that the victim has, or NULL */
 };
 void forged_close(struct forged *forged);
 

@@ -92,6 +92,23 @@ bool mint_add_text(X509 *cert, int nid, const char *value)
     return ok;
 }
 
+bool mint_add_foreign(X509 *cert, const char *oid, bool critical)
+{
+    static const unsigned char null[] = {V_ASN1_NULL, 0};
+    ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
+    ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+    X509_EXTENSION *extension = NULL;
+    bool ok =
+        object && value && ASN1_OCTET_STRING_set(value, null, sizeof null) &&
+        (extension =
+             X509_EXTENSION_create_by_OBJ(NULL, object, critical, value)) &&
+        X509_add_ext(cert, extension, -1);
+    X509_EXTENSION_free(extension);
+    ASN1_OCTET_STRING_free(value);
+    ASN1_OBJECT_free(object);
+    return ok;
+}
+
 /* RFC 5280 4.2.1.2, method 1: SHA-1 over the public key's bits. It names the
  * key and protects nothing. */
 static ASN1_OCTET_STRING *key_id(const X509 *cert)
@@ -134,9 +151,15 @@ bool mint_issuer_key_id(X509 *cert, X509 *issuer)
 
 bool mint_sign(X509 *cert, EVP_PKEY *key)
 {
+    return mint_sign_with(cert, key, NULL);
+}
+
+bool mint_sign_with(X509 *cert, EVP_PKEY *key, const char *digest)
+{
     bool has_own_digest =
         EVP_PKEY_is_a(key, "ED25519") || EVP_PKEY_is_a(key, "ED448");
-    return X509_sign(cert, key, has_own_digest ? NULL : EVP_sha256()) > 0;
+    const EVP_MD *md = digest ? EVP_get_digestbyname(digest) : EVP_sha256();
+    return X509_sign(cert, key, has_own_digest ? NULL : md) > 0;
 }
 
 static bool add_names(X509 *cert, const char *const *names, unsigned count)

@@ -31,12 +31,17 @@ bool mint_common_name(X509_NAME *subject, const char *text);
 bool mint_add(X509 *cert, int nid, void *value, bool critical);
 bool mint_add_text(X509 *cert, int nid, const char *value);
 
+/* An extension that nobody may know, by number; its value is a NULL. */
+bool mint_add_foreign(X509 *cert, const char *oid, bool critical);
+
 /* Subject key identifier of cert's key; authority key identifier that points
  * at `issuer`'s. */
 bool mint_key_id(X509 *cert);
 bool mint_issuer_key_id(X509 *cert, X509 *issuer);
 
+/* With SHA-256, or the digest of that name. */
 bool mint_sign(X509 *cert, EVP_PKEY *key);
+bool mint_sign_with(X509 *cert, EVP_PKEY *key, const char *digest);
 
 /* All of an ordinary server certificate but issuer, authority key identifier
  * and signature. NULL on failure. */

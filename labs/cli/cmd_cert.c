@@ -7,7 +7,9 @@
 #include "certs/diff.h"
 #include "certs/file.h"
 #include "certs/forge.h"
+#include "certs/gallery.h"
 #include "certs/keys.h"
+#include "certs/raw.h"
 #include "certs/show.h"
 #include "certs/verify.h"
 #include "labs/cli/cli.h"
@@ -29,10 +31,13 @@ struct asked {
 
 /* ---- what a forgery needs ------------------------------------------------ */
 
-/* A server with a genuine certificate, and those who may forge it. */
+/* A server with a genuine certificate, and those who may forge it. Either a
+ * lab's CAs, whose keys may be written down, or those of the gallery. */
 struct scene {
     struct ca *lab;
     struct ca *rogue;
+    struct gallery *gallery;
+    struct forge_signers signers;
     X509 *original;
     EVP_PKEY *key;
 };
@@ -41,32 +46,68 @@ static void scene_close(struct scene *scene)
 {
     ca_free(scene->lab);
     ca_free(scene->rogue);
+    gallery_free(scene->gallery);
     X509_free(scene->original);
     EVP_PKEY_free(scene->key);
 }
 
-static int scene_make(const char *name, struct scene *out, struct err *err)
+static int scene_make_signers(bool in_gallery, struct scene *out,
+                              struct err *err)
+{
+    if (in_gallery) {
+        if (gallery_make("cert", &out->gallery, err))
+            return -1;
+        out->signers = *gallery_signers(out->gallery);
+        return 0;
+    }
+    if (ca_make_lab("cert", &out->lab, err) ||
+        ca_make_rogue("cert", &out->rogue, err))
+        return -1;
+    out->signers = (struct forge_signers){.lab = out->lab, .rogue = out->rogue};
+    return 0;
+}
+
+static int scene_make(bool in_gallery, const char *name, struct scene *out,
+                      struct err *err)
 {
     *out = (struct scene){0};
-    if (!ca_make_lab("cert", &out->lab, err) &&
-        !ca_make_rogue("cert", &out->rogue, err) &&
-        !ca_issue(out->lab, &name, 1, &out->original, &out->key, err))
+    if (!scene_make_signers(in_gallery, out, err) &&
+        !ca_issue(out->signers.lab, &name, 1, &out->original, &out->key, err))
         return 0;
     scene_close(out);
     return -1;
 }
 
-/* What the lab's own CA signs is signed for the server's own key here, so that
- * a comparison shows the flaw and nothing else. */
+static X509 *scene_root(const struct scene *scene)
+{
+    return scene->gallery ? gallery_root(scene->gallery) : scene->lab->root;
+}
+
+/* What a CA that the victim trusts signs is signed for the server's own key
+ * here, so that a comparison shows the flaw and nothing else. */
 static int scene_forge(const struct scene *scene, const struct forgery *forgery,
                        const char *name, struct forged *out, struct err *err)
 {
-    struct forge_signers signers = {.lab = scene->lab, .rogue = scene->rogue};
     struct forge_plan plan = {.forgery = forgery,
                               .server_name = name,
                               .key =
                                   forgery->signed_by_lab ? scene->key : NULL};
-    return forge_leaf(&signers, scene->original, &plan, out, err);
+    return forge_leaf(&scene->signers, scene->original, &plan, out, err);
+}
+
+/* The name that this forgery is about, unless --name says another. */
+static const char *name_for(const struct forgery *forgery,
+                            const struct asked *asked)
+{
+    return asked->name                ? asked->name
+           : forgery && forgery->asks ? forgery->asks
+                                      : "bank.lab.test";
+}
+
+static bool hangs_in_gallery(const char *id)
+{
+    const struct forgery *forgery = forgery_find(id);
+    return forgery && forgery->in_gallery;
 }
 
 static const struct forgery *find_forgery(const char *id, struct err *err)
@@ -83,9 +124,9 @@ static const struct forgery *find_forgery(const char *id, struct err *err)
 }
 
 /* The certificates of a file, or of a forgery with its chain. */
-static STACK_OF(X509) * load_or_forge(const struct scene *scene,
-                                      const char *what, const char *name,
-                                      struct err *err)
+static STACK_OF(X509) *
+    load_or_forge(const struct scene *scene, const char *what,
+                  const struct asked *asked, struct err *err)
 {
     STACK_OF(X509) *certs = NULL;
     struct forged forged;
@@ -98,7 +139,8 @@ static STACK_OF(X509) * load_or_forge(const struct scene *scene,
         err_code(err, EXIT_USAGE, "there is no file %.200s", what);
     else
         forgery = find_forgery(what, err);
-    if (!forgery || scene_forge(scene, forgery, name, &forged, err))
+    if (!forgery ||
+        scene_forge(scene, forgery, name_for(forgery, asked), &forged, err))
         return NULL;
     certs = forged.chain;
     forged.chain = NULL;
@@ -117,6 +159,9 @@ static bool is_wanted(const struct forgery *it, const char *family)
 
 static void list_json(const struct asked *asked)
 {
+    static const char *const versions[] = {[TLS_BOTH] = "\"1.2\",\"1.3\"",
+                                           [TLS_12_ONLY] = "\"1.2\"",
+                                           [TLS_13_ONLY] = "\"1.3\""};
     const char *comma = "";
     const struct forgery *it;
     printf("{\"forgeries\":[");
@@ -126,6 +171,10 @@ static void list_json(const struct asked *asked)
         const struct {
             const char *key, *value;
         } texts[] = {{"title", it->title},
+                     {"seen", it->seen},
+                     {"asks", it->asks},
+                     {"demand", it->demand},
+                     {"demand_alert", it->demand_alert},
                      {"how", it->how},
                      {"check", it->check},
                      {"alert", it->alert},
@@ -135,10 +184,15 @@ static void list_json(const struct asked *asked)
         printf("%s{\"id\":\"%s\",\"family\":\"%c\"", comma, it->id, it->family);
         for (size_t j = 0; j < sizeof texts / sizeof *texts; j++) {
             printf(",\"%s\":", texts[j].key);
-            show_json_string(texts[j].value, stdout);
+            show_json_string(texts[j].value ? texts[j].value : "", stdout);
         }
-        printf(",\"verify_code\":%d,\"signed_by_lab\":%s}", it->verify_code,
-               it->signed_by_lab ? "true" : "false");
+        printf(",\"verify_code\":%d,\"demand_code\":%d,\"tls\":[%s],"
+               "\"signed_by_lab\":%s,\"in_gallery\":%s,"
+               "\"openssl_accepts\":%s}",
+               it->verify_code, it->demand_code, versions[it->tls],
+               it->signed_by_lab ? "true" : "false",
+               it->in_gallery ? "true" : "false",
+               it->openssl_accepts ? "true" : "false");
         comma = ",";
     }
     printf("]}\n");
@@ -147,12 +201,64 @@ static void list_json(const struct asked *asked)
 static void list_line(const char *label, const char *text, unsigned width)
 {
     enum { INDENT = 5 };
-    if (!text[0])
+    if (!text || !text[0])
         return;
     char line[600];
     snprintf(line, sizeof line, "%s%s", label, text);
     printf("%*s", INDENT, "");
     show_wrapped(line, INDENT, width, stdout);
+}
+
+static void list_outcome(const char *label, int code, const char *alert,
+                         unsigned width)
+{
+    char text[160] = "accepted";
+    bool says = alert && alert[0];
+    if (code)
+        snprintf(text, sizeof text, "error %d (%s), alert %s", code,
+                 verify_name(code), says ? alert : "none");
+    else if (says)
+        snprintf(text, sizeof text, "no error in the chain, yet alert %s",
+                 alert);
+    list_line(label, text, width);
+}
+
+static void list_row(const struct forgery *it, unsigned width)
+{
+    static const char *const only[] = {
+        [TLS_12_ONLY] = "can be shown in TLS 1.2 only",
+        [TLS_13_ONLY] = "can be shown in TLS 1.3 only"};
+    char label[64];
+    printf("%s  ", it->id);
+    show_wrapped(it->title, 5, width, stdout);
+    list_line("", it->how, width);
+    list_line("Check: ", it->check, width);
+    list_line("Asked for: ", it->asks, width);
+    list_outcome("Careful: ", it->verify_code, it->alert, width);
+    snprintf(label, sizeof label, "Careful + %s: ", it->demand);
+    if (it->demand)
+        list_outcome(label, it->demand_code, it->demand_alert, width);
+    list_line("Others: ", it->seen, width);
+    if (it->tls != TLS_BOTH)
+        list_line("Version: ", only[it->tls], width);
+    list_line("Rule: ", it->rfc, width);
+    list_line("History: ", it->history, width);
+}
+
+/* What "Careful + crl" means, for those that were listed. */
+static void list_demands(const char *family, unsigned width)
+{
+    const struct forgery *it;
+    for (const struct forge_demand *at = forge_demands; at->name; at++) {
+        bool used = false;
+        for (unsigned i = 0; !used && (it = forgery_at(i)); i++)
+            used = is_wanted(it, family) && it->demand &&
+                   !strcmp(it->demand, at->name);
+        if (!used)
+            continue;
+        int column = printf("\n+ %s  ", at->name) - 1;
+        show_wrapped(at->sentence, (unsigned)column, width, stdout);
+    }
 }
 
 static void list_text(const struct asked *asked)
@@ -162,22 +268,12 @@ static void list_text(const struct asked *asked)
     for (unsigned i = 0; (it = forgery_at(i)); i++) {
         if (!is_wanted(it, asked->family))
             continue;
-        char outcome[128] = "accepted";
-        if (it->verify_code)
-            snprintf(outcome, sizeof outcome, "error %d (%s), alert %s",
-                     it->verify_code, verify_name(it->verify_code), it->alert);
-        else if (it->alert[0])
-            snprintf(outcome, sizeof outcome,
-                     "a good certificate, then alert %s", it->alert);
-        printf("%s%s  ", first ? "" : "\n", it->id);
-        show_wrapped(it->title, 5, asked->width, stdout);
-        list_line("", it->how, asked->width);
-        list_line("Check: ", it->check, asked->width);
-        list_line("Seen: ", outcome, asked->width);
-        list_line("Rule: ", it->rfc, asked->width);
-        list_line("History: ", it->history, asked->width);
+        if (!first)
+            putchar('\n');
+        list_row(it, asked->width);
         first = false;
     }
+    list_demands(asked->family, asked->width);
 }
 
 static int cert_list(const struct asked *asked, const struct arguments *rest,
@@ -201,6 +297,16 @@ static int cert_list(const struct asked *asked, const struct arguments *rest,
 
 /* ---- show ---------------------------------------------------------------- */
 
+static void show_one(X509 *cert, unsigned width)
+{
+    show_text(cert, width, stdout);
+    if (raw_is(cert))
+        show_wrapped("This is what it was made from. It is sent as other "
+                     "bytes, which cert make writes down and cert diff "
+                     "compares; not every program can read them.",
+                     0, width, stdout);
+}
+
 static void show_all(STACK_OF(X509) * certs, const struct asked *asked)
 {
     if (asked->json)
@@ -211,7 +317,7 @@ static void show_all(STACK_OF(X509) * certs, const struct asked *asked)
         if (asked->json)
             show_json(sk_X509_value(certs, i), stdout);
         else
-            show_text(sk_X509_value(certs, i), asked->width, stdout);
+            show_one(sk_X509_value(certs, i), asked->width);
     }
     if (asked->json)
         printf("]}\n");
@@ -221,10 +327,11 @@ static int cert_show(const struct asked *asked, const struct arguments *rest,
                      struct err *err)
 {
     struct scene scene;
-    if (scene_make(asked->name, &scene, err))
+    const char *what = rest->items[1];
+    const char *name = name_for(forgery_find(what), asked);
+    if (scene_make(hangs_in_gallery(what), name, &scene, err))
         return -1;
-    STACK_OF(X509) *certs =
-        load_or_forge(&scene, rest->items[1], asked->name, err);
+    STACK_OF(X509) *certs = load_or_forge(&scene, what, asked, err);
     if (certs)
         show_all(certs, asked);
     int rc = certs ? 0 : -1;
@@ -261,12 +368,15 @@ static int cert_diff(const struct asked *asked, const struct arguments *rest,
 {
     int rc = -1;
     struct scene scene;
-    if (scene_make(asked->name, &scene, err))
+    /* Both in one scene: else every CA would differ. */
+    bool in_gallery =
+        hangs_in_gallery(rest->items[1]) || hangs_in_gallery(rest->items[2]);
+    if (scene_make(in_gallery, name_for(NULL, asked), &scene, err))
         return -1;
     STACK_OF(X509) *b = NULL;
-    STACK_OF(X509) *a = load_or_forge(&scene, rest->items[1], asked->name, err);
+    STACK_OF(X509) *a = load_or_forge(&scene, rest->items[1], asked, err);
     if (a)
-        b = load_or_forge(&scene, rest->items[2], asked->name, err);
+        b = load_or_forge(&scene, rest->items[2], asked, err);
     if (b)
         rc = say_diff(sk_X509_value(a, 0), sk_X509_value(b, 0), rest, asked,
                       err);
@@ -288,13 +398,16 @@ static int write_certs(const char *dir, const char *file, X509 *first,
                : 0;
 }
 
-/* What the victim trusts. In family z it is the store that was tampered with. */
-static int write_trust(const struct scene *scene, const struct forgery *forgery,
+/* What the victim trusts: its roots, never their keys. */
+static int write_trust(const struct scene *scene, const struct forged *forged,
                        const char *dir, struct err *err)
 {
-    return write_certs(dir, "trust.pem", scene->lab->root,
-                       forgery->family == 'z' ? scene->rogue->above : NULL,
-                       err);
+    STACK_OF(X509) *also = sk_X509_new_null();
+    if (also && forged->installed)
+        sk_X509_push(also, forged->root);
+    int rc = write_certs(dir, "trust.pem", scene_root(scene), also, err);
+    sk_X509_free(also);
+    return rc;
 }
 
 static int write_ca(const struct ca *ca, const char *dir, const char *sub,
@@ -304,9 +417,41 @@ static int write_ca(const struct ca *ca, const char *dir, const char *sub,
     return file_join(path, dir, sub, err) || ca_save(ca, path, err) ? -1 : 0;
 }
 
-static int write_all(const struct scene *scene, const struct forgery *forgery,
-                     const struct forged *forged, const char *dir,
+/* What goes with the certificate: a stapled status, a revocation list. */
+static int write_status(const struct forged *forged, const char *dir,
+                        struct err *err)
+{
+    char path[PATH_MAX];
+    if (forged->staple &&
+        (file_join(path, dir, "staple.der", err) ||
+         file_replace(path, 0644, forged->staple, forged->staple_len, err)))
+        return -1;
+    if (!forged->crl)
+        return 0;
+    unsigned char *der = NULL;
+    int len = i2d_X509_CRL(forged->crl, &der);
+    int rc = len <= 0 || file_join(path, dir, "list.crl", err) ||
+                     file_replace(path, 0644, der, (size_t)len, err)
+                 ? -1
+                 : 0;
+    OPENSSL_free(der);
+    return rc;
+}
+
+/* The keys of a lab's CAs may lie there: those are constrained. */
+static int write_cas(const struct scene *scene, const char *dir,
                      struct err *err)
+{
+    if (scene->gallery)
+        return 0;
+    return write_ca(scene->lab, dir, "lab", err) ||
+                   write_ca(scene->rogue, dir, "rogue", err)
+               ? -1
+               : 0;
+}
+
+static int write_all(const struct scene *scene, const struct forged *forged,
+                     const char *dir, struct err *err)
 {
     char key[PATH_MAX];
     if (mkdir(dir, 0700) && errno != EEXIST) {
@@ -314,11 +459,10 @@ static int write_all(const struct scene *scene, const struct forgery *forgery,
         return -1;
     }
     if (write_certs(dir, "server.crt", forged->leaf, forged->chain, err) ||
-        write_certs(dir, "original.crt", scene->original, scene->lab->above,
-                    err) ||
-        write_trust(scene, forgery, dir, err) ||
-        write_ca(scene->lab, dir, "lab", err) ||
-        write_ca(scene->rogue, dir, "rogue", err) ||
+        write_certs(dir, "original.crt", scene->original,
+                    scene->signers.lab->above, err) ||
+        write_trust(scene, forged, dir, err) ||
+        write_status(forged, dir, err) || write_cas(scene, dir, err) ||
         file_join(key, dir, "server.key", err))
         return -1;
     return keys_save(forged->key, key, err);
@@ -329,49 +473,65 @@ static bool is_address(const char *name)
     return strchr(name, ':') || !name[strspn(name, "0123456789.")];
 }
 
-static void say_how_to_verify(const struct forgery *forgery,
-                              const struct asked *asked)
+static void say_how_to_verify(const struct forgery *forgery, const X509 *leaf,
+                              const char *name, const struct asked *asked)
 {
     printf("\nTo see what a careful victim says:\n"
            "openssl verify -no-CApath -no-CAstore -purpose sslserver \\\n"
-           "  -verify_%s %s \\\n"
+           "  -auth_level 2 -verify_%s %s \\\n"
            "  -CAfile %s/trust.pem \\\n"
            "  -untrusted %s/server.crt \\\n"
            "  %s/server.crt\n",
-           is_address(asked->name) ? "ip" : "hostname", asked->name, asked->out,
-           asked->out, asked->out);
-    if (!forgery->verify_code)
+           is_address(name) ? "ip" : "hostname", name, asked->out, asked->out,
+           asked->out);
+    if (raw_is(leaf))
+        printf("Expect: a program that reads it, or one that cannot\n");
+    else if (forgery->openssl_accepts)
+        printf("Expect: OK; openssl itself is less careful: no error %d\n",
+               forgery->verify_code);
+    else if (!forgery->verify_code)
         printf("Expect: OK%s\n",
                forgery->alert[0] ? "; only a handshake shows the flaw" : "");
     else
         printf("Expect: error %d, %s\n", forgery->verify_code,
                X509_verify_cert_error_string(forgery->verify_code));
+    if (forgery->seen) {
+        printf("Others: ");
+        show_wrapped(forgery->seen, 8, asked->width, stdout);
+    }
 }
 
-static void say_made(const struct forgery *forgery, const struct asked *asked)
+static void say_made(const struct forgery *forgery, const char *name,
+                     const struct forged *forged, const struct asked *asked)
 {
-    static const char *const files[][2] = {
-        {"server.crt", "the certificate and what is sent with it"},
-        {"server.key", "its key"},
-        {"original.crt", "what it was made from"},
-        {"trust.pem", "what the victim trusts"},
-        {"lab, rogue", "the CAs, with their keys"},
+    const struct {
+        const char *file, *what;
+        bool there;
+    } files[] = {
+        {"server.crt", "the certificate and what is sent with it", true},
+        {"server.key", "its key", true},
+        {"staple.der", "the status that is stapled to it", forged->staple},
+        {"list.crl", "the list of revoked certificates", forged->crl},
+        {"original.crt", "what it was made from", true},
+        {"trust.pem", "what the victim trusts", true},
+        {"lab, rogue", "the CAs, with their keys", !forgery->in_gallery},
     };
     if (asked->json) {
         printf("{\"id\":\"%s\",\"name\":", forgery->id);
-        show_json_string(asked->name, stdout);
+        show_json_string(name, stdout);
         printf(",\"dir\":");
         show_json_string(asked->out, stdout);
         printf(",\"verify_code\":%d}\n", forgery->verify_code);
         return;
     }
-    printf("%s, %s, for %s, in %s\n", forgery->id, forgery->title, asked->name,
+    printf("%s, %s, for %s, in %s\n", forgery->id, forgery->title, name,
            asked->out);
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        printf("  %-13s ", files[i][0]);
-        show_wrapped(files[i][1], 16, asked->width, stdout);
-    }
-    say_how_to_verify(forgery, asked);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (files[i].there) {
+            printf("  %-13s ", files[i].file);
+            show_wrapped(files[i].what, 16, asked->width, stdout);
+        }
+    say_how_to_verify(forgery, forged->leaf, name, asked);
 }
 
 static int cert_make(const struct asked *asked, const struct arguments *rest,
@@ -385,15 +545,16 @@ static int cert_make(const struct asked *asked, const struct arguments *rest,
         return -1;
     }
     const struct forgery *forgery = find_forgery(rest->items[1], err);
-    if (!forgery || scene_make(asked->name, &scene, err))
+    const char *name = name_for(forgery, asked);
+    if (!forgery || scene_make(forgery->in_gallery, name, &scene, err))
         return -1;
-    if (!scene_forge(&scene, forgery, asked->name, &forged, err)) {
-        rc = write_all(&scene, forgery, &forged, asked->out, err);
+    if (!scene_forge(&scene, forgery, name, &forged, err)) {
+        rc = write_all(&scene, &forged, asked->out, err);
+        if (!rc)
+            say_made(forgery, name, &forged, asked);
         forged_close(&forged);
     }
     scene_close(&scene);
-    if (!rc)
-        say_made(forgery, asked);
     return rc;
 }
 
@@ -438,7 +599,7 @@ static const struct verb *find_verb(const struct arguments *rest,
 
 int cmd_cert(int argc, char **argv)
 {
-    struct asked asked = {.name = "bank.lab.test"};
+    struct asked asked = {0};
     struct arguments rest;
     struct err err = ERR_INIT;
     struct term term;

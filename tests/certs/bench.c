@@ -7,6 +7,12 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 
+/* Debian's level, whatever this OpenSSL was built with. */
+enum { SECURITY = 2 };
+
+/* As with a socket, a server can say all it has before anybody reads. */
+enum { ROOM = 1 << 19 };
+
 int bench_setup(void **state)
 {
     static const char *const names[] = {BANK};
@@ -14,12 +20,14 @@ int bench_setup(void **state)
     struct bench *bench = calloc(1, sizeof *bench);
     if (!bench || ca_make_lab("test", &bench->lab, &err) ||
         ca_make_rogue("test", &bench->rogue, &err) ||
+        gallery_make("test", &bench->gallery, &err) ||
         ca_issue(bench->lab, names, 1, &bench->original, &bench->original_key,
                  &err)) {
         print_error("%s\n", err.text);
         return -1;
     }
-    bench->signers = (struct forge_signers){bench->lab, bench->rogue, NULL};
+    bench->signers = (struct forge_signers){
+        .lab = bench->lab, .rogue = bench->rogue, .gallery = bench->gallery};
     *state = bench;
     return 0;
 }
@@ -29,6 +37,7 @@ int bench_teardown(void **state)
     struct bench *bench = *state;
     ca_free(bench->lab);
     ca_free(bench->rogue);
+    gallery_free(bench->gallery);
     X509_free(bench->original);
     EVP_PKEY_free(bench->original_key);
     free(bench);
@@ -62,6 +71,7 @@ SSL_CTX *bench_victim(X509 *root, X509 *also)
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     assert_non_null(ctx);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_security_level(ctx, SECURITY);
     X509_STORE *store = SSL_CTX_get_cert_store(ctx);
     assert_true(X509_STORE_add_cert(store, root));
     if (also)
@@ -69,19 +79,35 @@ SSL_CTX *bench_victim(X509 *root, X509 *also)
     return ctx;
 }
 
+/* As a victim has it: from bytes. NULL: it cannot be read. */
+static X509 *reread(X509 *cert)
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509(cert, &der);
+    const unsigned char *at = der;
+    X509 *read = d2i_X509(NULL, &at, len);
+    OPENSSL_free(der);
+    return read;
+}
+
 int bench_verify(X509 *root, X509 *also, X509 *leaf, STACK_OF(X509) * chain,
                  const char *host)
 {
+    X509 *seen = reread(leaf);
+    if (!seen)
+        return BENCH_UNREADABLE;
     X509_STORE *store = X509_STORE_new();
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     assert_true(X509_STORE_add_cert(store, root));
     if (also)
         assert_true(X509_STORE_add_cert(store, also));
-    assert_true(X509_STORE_CTX_init(ctx, store, leaf, chain));
+    assert_true(X509_STORE_CTX_init(ctx, store, seen, chain));
     set_careful(X509_STORE_CTX_get0_param(ctx), host);
+    X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(ctx), SECURITY);
     X509_verify_cert(ctx);
     int code = X509_STORE_CTX_get_error(ctx);
     X509_STORE_CTX_free(ctx);
+    X509_free(seen);
     X509_STORE_free(store);
     ERR_clear_error();
     return code;
@@ -97,6 +123,14 @@ static void on_message(int write_p, int version, int type, const void *buf,
         talk->alert = bytes[1];
 }
 
+static int on_status_request(SSL *ssl, void *arg)
+{
+    const struct forged *server = arg;
+    void *staple = OPENSSL_memdup(server->staple, server->staple_len);
+    SSL_set_tlsext_status_ocsp_resp(ssl, staple, (long)server->staple_len);
+    return SSL_TLSEXT_ERR_OK;
+}
+
 static SSL_CTX *make_server(const struct forged *server, int version,
                             struct talk *talk)
 {
@@ -104,6 +138,11 @@ static SSL_CTX *make_server(const struct forged *server, int version,
     assert_non_null(ctx);
     SSL_CTX_set_min_proto_version(ctx, version);
     SSL_CTX_set_max_proto_version(ctx, version);
+    SSL_CTX_set_security_level(ctx, 0); /* it shows weak things, too */
+    if (server->staple) {
+        SSL_CTX_set_tlsext_status_cb(ctx, on_status_request);
+        SSL_CTX_set_tlsext_status_arg(ctx, (void *)server);
+    }
     assert_true(SSL_CTX_use_certificate(ctx, server->leaf));
     assert_true(SSL_CTX_use_PrivateKey(ctx, server->key));
     for (int i = 0; i < sk_X509_num(server->chain); i++)
@@ -139,7 +178,7 @@ struct talk bench_talk(SSL_CTX *victim_ctx, const struct forged *server,
     SSL_CTX *server_ctx = make_server(server, version, &talk);
     SSL *victim = SSL_new(victim_ctx), *serving = SSL_new(server_ctx);
     BIO *left, *right;
-    assert_true(BIO_new_bio_pair(&left, 0, &right, 0));
+    assert_true(BIO_new_bio_pair(&left, 0, &right, ROOM));
     SSL_set_bio(victim, left, left);
     SSL_set_bio(serving, right, right);
     SSL_set_connect_state(victim);

@@ -13,6 +13,7 @@
 
 #include "certs/ca.h"
 #include "certs/forge.h"
+#include "certs/gallery.h"
 
 #include <cmocka.h>
 #include <openssl/ssl.h>
@@ -23,6 +24,7 @@
 struct bench {
     struct ca *lab;
     struct ca *rogue;
+    struct gallery *gallery;
     X509 *original;
     EVP_PKEY *original_key;
     struct forge_signers signers;
@@ -37,6 +39,7 @@ struct forged bench_forge(struct bench *bench, const char *id);
 SSL_CTX *bench_victim(X509 *root, X509 *also);
 
 /* The verify code of a chain as that victim sees it. */
+enum { BENCH_UNREADABLE = -1 };
 int bench_verify(X509 *root, X509 *also, X509 *leaf, STACK_OF(X509) * chain,
                  const char *host);
 
