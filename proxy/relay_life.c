@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How a relay begins, and how it ends: accepted or turned away, told to stop,
+ * closed, and freed when libuv has given its last handle back. */
+#include "proxy/relay_parts.h"
+
+#include "proxy/answer.h"
+#include "proxy/facts.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TURNED_AWAY_MOST = 8 }; /* that may hear of it at a time */
+
+static atomic_uint_least64_t last_flow;
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    relay_handle_closed(handle->data);
+}
+
+/* ---- the beginning ------------------------------------------------------- */
+
+static int make_hook_states(struct relay *relay)
+{
+    const struct proxy_options *options = options_of(relay);
+    for (unsigned i = 0; i < options->hooks_count; i++) {
+        size_t size = options->hooks[i]->flow_bytes;
+        if (!size)
+            continue;
+        relay->flow.hook_state[i] = arena_alloc(&relay->flow.arena, size);
+        if (!relay->flow.hook_state[i])
+            return -1;
+    }
+    return 0;
+}
+
+static void link_relay(struct relay *relay)
+{
+    struct worker *worker = relay->worker;
+    relay->next = worker->first;
+    if (worker->first)
+        worker->first->before = relay;
+    worker->first = relay;
+    worker->count++;
+}
+
+static struct relay *relay_new(struct worker *worker)
+{
+    struct relay *relay = calloc(1, sizeof *relay);
+    if (!relay)
+        return NULL;
+    relay->worker = worker;
+    relay->victim.peer = &relay->server;
+    relay->server.peer = &relay->victim;
+    relay->server.relay = relay;
+    relay->server.leg = LEG_SERVER;
+    relay->victim_alert = -1;
+    relay->flow.id = ++last_flow;
+    relay->flow.relay = relay;
+    exchange_init(&relay->exchange, relay);
+    uv_timer_init(worker->loop, &relay->timer);
+    relay->timer.data = relay;
+    relay->handles = 1;
+    link_relay(relay);
+    return relay;
+}
+
+static void turn_away(struct end *victim)
+{
+    static const char sentence[] = "too many connections";
+    struct buf out = {0};
+    if (!answer_write(&out, 503, sentence))
+        end_send(victim, buf_head(&out), buf_len(&out));
+    buf_free(&out);
+}
+
+static int greet(struct relay *relay, uv_stream_t *listener)
+{
+    struct flow *flow = &relay->flow;
+    struct end *victim = &relay->victim;
+    int len = sizeof flow->victim;
+    if (end_open(victim, relay, LEG_VICTIM) ||
+        uv_accept(listener, (uv_stream_t *)&victim->tcp))
+        return -1;
+    /* Even to say no takes a descriptor for a moment. */
+    if (relay->worker->count > relay->worker->most + TURNED_AWAY_MOST)
+        return -1;
+    uv_tcp_getpeername(&victim->tcp, &flow->victim.any, &len);
+    len = sizeof flow->listener;
+    uv_tcp_getsockname(&victim->tcp, &flow->listener.any, &len);
+    end_ready(victim);
+    return make_hook_states(relay);
+}
+
+static void on_dropped(uv_handle_t *handle)
+{
+    struct worker *worker = handle->data;
+    worker->dropping = false;
+}
+
+/* libuv offers nothing more until this connection is taken. */
+static void drop(struct worker *worker, uv_stream_t *listener)
+{
+    if (worker->dropping || uv_tcp_init(worker->loop, &worker->dropped))
+        return;
+    worker->dropping = true;
+    worker->dropped.data = worker;
+    uv_accept(listener, (uv_stream_t *)&worker->dropped);
+    uv_close((uv_handle_t *)&worker->dropped, on_dropped);
+}
+
+void relay_accept(struct worker *worker, uv_stream_t *listener)
+{
+    struct relay *relay = relay_new(worker);
+    if (!relay) {
+        drop(worker, listener);
+        return;
+    }
+    if (greet(relay, listener)) {
+        relay->state = RELAY_CLOSING;
+        end_close(&relay->victim, false);
+        uv_close((uv_handle_t *)&relay->timer, on_timer_closed);
+        return;
+    }
+    facts_opened(&relay->victim);
+    relay_wait(relay, relay_head_ms(relay));
+    if (worker->count > worker->most) {
+        turn_away(&relay->victim);
+        relay_enter(relay, relay_over(relay, FLOW_REFUSED));
+    }
+    relay_advance(relay);
+}
+
+void relay_stop(struct relay *relay)
+{
+    bool idle =
+        relay->state == RELAY_HELLO ||
+        (relay->state == RELAY_STREAM && !relay->tunnel &&
+         relay->protocol == TARGET_HTTP && exchange_idle(&relay->exchange));
+    if (relay->state == RELAY_CLOSING || relay->last)
+        return;
+    relay_wait(relay, idle ? 0 : STOP_MS);
+    relay->last = relay->deadline;
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+/* A flow that ended without an exchange has a line of its own. */
+static void write_verdict(struct relay *relay)
+{
+    const struct proxy_options *options = options_of(relay);
+    const char *how = NULL;
+    const char *verdict = facts_verdict(relay, &how);
+    const char *name = relay->flow.server_name;
+    if (!options->on_line || !intercepts_tls(relay) || relay->flow.exchanges)
+        return;
+    struct proxy_line line = {.victim = &relay->flow.victim,
+                              .tls = true,
+                              .host = name,
+                              .host_len = name ? strlen(name) : 0,
+                              .verdict = verdict,
+                              .how = how};
+    options->on_line(options->context, &line);
+}
+
+static void tell_hooks(struct relay *relay)
+{
+    const struct proxy_options *options = options_of(relay);
+    for (unsigned i = 0; i < options->hooks_count; i++)
+        if (options->hooks[i]->on_end)
+            options->hooks[i]->on_end(options->hooks[i]->config, &relay->flow,
+                                      relay->why);
+}
+
+void relay_begin_closing(struct relay *relay)
+{
+    if (relay->reset && relay->server.tls.ssl)
+        relay->server.tls.broken = true;
+    exchange_close(&relay->exchange);
+    write_verdict(relay);
+    tell_hooks(relay);
+    facts_ended(relay);
+    end_close(&relay->victim, relay->reset);
+    end_close(&relay->server, relay->reset);
+    uv_close((uv_handle_t *)&relay->timer, on_timer_closed);
+}
+
+static void unlink_relay(struct relay *relay)
+{
+    struct worker *worker = relay->worker;
+    if (relay->before)
+        relay->before->next = relay->next;
+    else
+        worker->first = relay->next;
+    if (relay->next)
+        relay->next->before = relay->before;
+    worker->count--;
+}
+
+void relay_handle_closed(struct relay *relay)
+{
+    struct worker *worker = relay->worker;
+    if (--relay->handles)
+        return;
+    unlink_relay(relay);
+    end_free(&relay->victim);
+    end_free(&relay->server);
+    arena_free(&relay->flow.arena);
+    free(relay);
+    worker->on_relay_gone(worker);
+}

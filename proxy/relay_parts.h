@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of the relay share with each other and with nobody else: a
+ * step for each state, the ways in which a flow goes wrong, and time. */
+#ifndef PROXY_RELAY_PARTS_H
+#define PROXY_RELAY_PARTS_H
+
+#include "proxy/relay.h"
+#include "proxy/worker.h"
+
+/* For what the options do not say. */
+enum {
+    IDLE_MS = 120 * 1000,
+    HEAD_MS = 10 * 1000,
+    CONNECT_MS = 5 * 1000,
+    DRAIN_MS = 2 * 1000,
+    STOP_MS = 1500,
+};
+
+static inline const struct proxy_options *options_of(const struct relay *relay)
+{
+    return relay->worker->options;
+}
+
+static inline unsigned relay_ms(unsigned ms, unsigned otherwise)
+{
+    return ms ? ms : otherwise;
+}
+
+static inline unsigned relay_head_ms(const struct relay *relay)
+{
+    return relay_ms(options_of(relay)->head_ms, HEAD_MS);
+}
+
+static inline bool intercepts_tls(const struct relay *relay)
+{
+    return relay->flow.tls && !relay->passes_tls;
+}
+
+/* A step looks at one state and says which comes next; the same one: it waits
+ * for libuv, for a hook or for the timer. */
+enum relay_state relay_step_hello(struct relay *relay);
+enum relay_state relay_step_connect(struct relay *relay);
+enum relay_state relay_step_server_tls(struct relay *relay);
+enum relay_state relay_step_victim_tls(struct relay *relay);
+enum relay_state relay_step_stream(struct relay *relay);
+
+/* What is done once, when a state is entered. */
+void relay_begin_connect(struct relay *relay);
+void relay_begin_closing(struct relay *relay);
+
+/* The only writer of the state. */
+void relay_enter(struct relay *relay, enum relay_state state);
+
+/* Start the time of this state anew. */
+void relay_wait(struct relay *relay, unsigned ms);
+
+/* Four ways to go on when a flow cannot; the first reason counts. All is said:
+ * see it out of the door. Reset both ends. Tell the victim in its language
+ * that it cannot get what it wants. The same, for a server out of reach. */
+enum relay_state relay_over(struct relay *relay, enum flow_end why);
+enum relay_state relay_cut(struct relay *relay, enum flow_end why);
+enum relay_state relay_fail(struct relay *relay, int status, int alert,
+                            const char *reason);
+enum relay_state relay_unreachable(struct relay *relay, int status);
+
+/* STREAM is bytes in both directions, not HTTP. */
+bool relay_is_bytes(const struct relay *relay);
+
+#endif

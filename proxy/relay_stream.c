@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * STREAM: HTTP goes to the exchange; everything else is bytes, and passes
+ * here. */
+#include "proxy/relay_parts.h"
+
+/* ---- STREAM -------------------------------------------------------------- */
+
+static enum hook_act ask_data(const struct hook *hook, struct relay *relay,
+                              void *about)
+{
+    struct end *from = about;
+    return hook->on_data ? hook->on_data(hook->config, &relay->flow,
+                                         from->peer->leg, end_input(from))
+                         : HOOK_PASS;
+}
+
+/* Bytes of one direction of something that is not HTTP. */
+static enum hook_act pass_bytes(struct relay *relay, struct end *from)
+{
+    struct end *to = from->peer;
+    struct buf *in = end_input(from);
+    relay->shown_leg = from->leg;
+    relay->shown_at = end_input_at(from);
+    relay->shown_len = end_input_end(from) - relay->shown_at;
+    if (!from->tls.ssl)
+        relay->shown_len = buf_len(in);
+    enum hook_act act =
+        ask_hooks(relay, &relay->asks[from->leg == LEG_SERVER], ask_data, from);
+    relay->shown_leg = LEG_NONE;
+    if (act == HOOK_CUT || act == HOOK_WAIT)
+        return act;
+    if (buf_len(in) && end_send(to, buf_head(in), buf_len(in))) {
+        relay->why = FLOW_FAILED;
+        return HOOK_CUT;
+    }
+    buf_clear(in);
+    return act;
+}
+
+bool relay_is_bytes(const struct relay *relay)
+{
+    return relay->tunnel || relay->passes_tls || relay->protocol == TARGET_RAW;
+}
+
+/* RELAY_STREAM: nothing decided. */
+static enum relay_state pump(struct relay *relay, struct end *from)
+{
+    struct end *to = from->peer;
+    for (;;) {
+        end_flush(to);
+        if (end_blocked(to))
+            return RELAY_STREAM;
+        end_decrypt(from, 1);
+        if (!buf_len(end_input(from)))
+            break;
+        enum hook_act act = pass_bytes(relay, from);
+        if (act == HOOK_WAIT)
+            return RELAY_STREAM;
+        if (act == HOOK_CUT)
+            return relay_cut(relay, FLOW_CUT);
+    }
+    if (from->hears == END_LOST)
+        return relay_cut(relay, FLOW_FAILED);
+    if (from->hears != END_HEARS)
+        end_finish(to, from->hears == END_TRUNCATED);
+    return RELAY_STREAM;
+}
+
+static enum relay_state stream_bytes(struct relay *relay)
+{
+    struct end *victim = &relay->victim, *server = &relay->server;
+    if (pump(relay, victim) != RELAY_STREAM ||
+        pump(relay, server) != RELAY_STREAM)
+        return RELAY_CLOSING;
+    /* A goodbye that goes out later may be the last that anybody hears. */
+    end_flush(victim);
+    end_flush(server);
+    bool done = victim->hears != END_HEARS && server->hears != END_HEARS &&
+                !end_blocked(victim) && !end_blocked(server);
+    relay_wait(relay, relay_ms(options_of(relay)->idle_ms, IDLE_MS));
+    return done ? relay_over(relay, FLOW_DONE) : RELAY_STREAM;
+}
+
+static enum relay_state truncated(struct relay *relay)
+{
+    end_finish(&relay->victim, true);
+    end_finish(&relay->server, true);
+    return relay_over(relay, FLOW_FAILED);
+}
+
+/* `head`: one has begun. Its time counts from there, whatever drips in. */
+static void wait_for_head(struct relay *relay, bool head)
+{
+    if (!head)
+        relay_wait(relay, relay_ms(options_of(relay)->idle_ms, IDLE_MS));
+    else if (!relay->head_pending)
+        relay_wait(relay, relay_head_ms(relay));
+    relay->head_pending = head;
+}
+
+/* Inside TLS the first bytes say what it is; nothing has looked at them. */
+static bool knows_protocol(struct relay *relay)
+{
+    struct end *victim = &relay->victim;
+    if (relay->protocol != TARGET_GUESS || relay->passes_tls)
+        return true;
+    if (relay->target.protocol != TARGET_GUESS) {
+        relay->protocol = relay->target.protocol;
+        return true;
+    }
+    end_decrypt(victim, TARGET_GUESS_MOST);
+    end_decrypt(&relay->server, 1);
+    struct buf *in = end_input(victim);
+    int http =
+        buf_len(in) ? target_looks_like_http(buf_head(in), buf_len(in)) : -1;
+    /* Servers of HTTP do not speak first. */
+    if (http < 0 && buf_len(end_input(&relay->server)))
+        http = 0;
+    if (http >= 0)
+        relay->protocol = http ? TARGET_HTTP : TARGET_RAW;
+    relay->head_pending = http < 0 && relay->head_pending;
+    return http >= 0;
+}
+
+/* Nothing said yet may last; a word that has begun must end. */
+static enum relay_state wait_for_word(struct relay *relay)
+{
+    wait_for_head(relay, buf_len(end_input(&relay->victim)));
+    return relay->victim.hears == END_HEARS && relay->server.hears == END_HEARS
+               ? RELAY_STREAM
+               : relay_over(relay, FLOW_DONE);
+}
+
+enum relay_state relay_step_stream(struct relay *relay)
+{
+    if (!knows_protocol(relay))
+        return wait_for_word(relay);
+    if (relay_is_bytes(relay))
+        return stream_bytes(relay);
+    switch (exchange_step(&relay->exchange)) {
+    case EXCHANGE_WAITS:
+        wait_for_head(relay, exchange_head_pending(&relay->exchange));
+        return RELAY_STREAM;
+    case EXCHANGE_OVER:
+        return relay_over(relay, FLOW_DONE);
+    case EXCHANGE_TRUNCATED:
+        return truncated(relay);
+    case EXCHANGE_REFUSED:
+        return relay_over(relay, FLOW_REFUSED);
+    case EXCHANGE_CUT:
+        return relay_cut(relay, FLOW_FAILED);
+    case EXCHANGE_TUNNEL:
+        return stream_bytes(relay);
+    }
+    return RELAY_STREAM;
+}
