@@ -4,8 +4,10 @@ topology that it names, and hold the capture against what the result claims.
 
     play.py MITMLAB LAB
 """
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +19,20 @@ MITMLAB, LAB = sys.argv[1], sys.argv[2]
 UNCAUSED = ("tcp.analysis.retransmission or tcp.analysis.fast_retransmission "
             "or tcp.analysis.duplicate_ack or tcp.analysis.out_of_order "
             "or tcp.analysis.lost_segment or tcp.analysis.ack_lost_segment")
+# What a reader of result.json, schema 1, may rely on.
+MEMBERS = {
+    "": {"schema", "lab", "title", "question", "seed", "topology", "status",
+         "score", "started", "ended", "places", "capture", "steps",
+         "questions", "versions", "artefacts"},
+    "steps": {"title", "status", "predictions", "expectations", "evidence"},
+    "predictions": {"question", "given", "answer", "right"},
+    "questions": {"question", "given", "answer", "right"},
+    "expectations": {"what", "expected", "observed", "held"},
+    "evidence": {"what", "frame", "filter", "interface", "bytes"},
+}
+KINDS = set(re.findall(
+    r'^EVENT\("([^"]+)"',
+    (Path(__file__).parents[2] / "proxy/event.def").read_text(), re.M))
 failures = []
 
 
@@ -71,6 +87,48 @@ def hold_capture_against(result, out):
     check(seen > 0, "there is at least one frame of evidence")
 
 
+def hold_members(name, value):
+    missing = MEMBERS.get(name, set()) - set(value)
+    check(not missing, f"{name or 'result.json'} has {sorted(missing)}")
+    for key, items in value.items():
+        if key in MEMBERS and isinstance(items, list):
+            for item in items:
+                hold_members(key, item)
+
+
+def hold_digests(result, out):
+    there = {str(path.relative_to(out)) for path in Path(out).rglob("*")
+             if path.is_file()} - {"result.json"}
+    check(there == set(result["artefacts"]), "every file is an artefact")
+    for name, digest in result["artefacts"].items():
+        true = hashlib.sha256(Path(out, name).read_bytes()).hexdigest()
+        check(digest == "sha256:" + true, f"the digest of {name} is right")
+
+
+def hold_events(out):
+    lines = Path(out, "events.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    kinds = {event["kind"] for event in events}
+    check(kinds <= KINDS, f"event.def lists {sorted(kinds - KINDS)}")
+    check(any(event.get("frame") for event in events), "events have frames")
+
+
+def hold_bytes(result, capture):
+    """The bytes that the report shows are in the frame that it names, as sent
+    or as decrypted."""
+    for title, item in evidence_of(result):
+        dump = tshark(capture, "-x", "-Y", f"frame.number == {item['frame']}")
+        sources = [""]
+        for line in dump:
+            row = re.match(r"([0-9a-f]{4,})  ((?:[0-9a-f]{2} ){1,16})", line)
+            if row and int(row[1], 16) == 0:
+                sources.append("")
+            if row:
+                sources[-1] += row[2].replace(" ", "")
+        check(item["bytes"] and any(item["bytes"] in it for it in sources),
+              f"{title}: frame {item['frame']} holds {item['bytes']}")
+
+
 def hold_files(out):
     for name in ("result.json", "events.jsonl", "capture.pcapng", "keys.log",
                  "transcript.txt", "report.md", "report.html", "flows.har"):
@@ -96,7 +154,12 @@ def play(way, topology, folder):
           f"status is {result['status']}")
     hold_files(out)
     if way == "solution":
+        hold_members("", result)
+        hold_digests(result, out)
+        hold_events(out)
         hold_capture_against(result, out)
+        if shutil.which("tshark"):
+            hold_bytes(result, str(Path(out, "capture.pcapng")))
 
 
 def main():
