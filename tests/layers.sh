@@ -12,9 +12,18 @@ fail() {
 
 # allowed FOLDER PATTERN: every project header that FOLDER includes must match.
 allowed() {
-    grep -rnE '^#include "' --include='*.[ch]' --include='*.def' "$1" |
-        grep -vE "#include \"($2)" |
-        while read -r line; do echo "layers: $line"; done | grep . && bad=1
+    own='(certs|proxy|attacks|victims|labs|tests|\.+)/'
+    hits=$(grep -rnE "^ *# *include *(\"|<$own)" --include='*.[ch]' \
+        --include='*.def' "$1" | grep -vE ":#include \"($2)")
+    [ -z "$hits" ] || fail "a wrong arrow:
+$hits"
+}
+
+# foreign FOLDER LIBRARIES: headers that FOLDER does without.
+foreign() {
+    hits=$(grep -rnE "^ *# *include *<($2)" --include='*.[ch]' "$1")
+    [ -z "$hits" ] || fail "a library that this floor does without:
+$hits"
 }
 
 allowed certs 'certs/'
@@ -22,6 +31,11 @@ allowed proxy 'proxy/|certs/'
 allowed attacks 'attacks/|proxy/|certs/'
 allowed victims 'victims/[a-z_]+\.h|proxy/base/dial\.h|certs/(err|verify)\.h'
 allowed labs 'labs/|attacks/|proxy/|certs/'
+
+foreign certs 'uv|pcap|lua|lauxlib|jansson|zlib|brotli|zstd|md4c|nghttp2'
+foreign victims 'uv|pcap|lua|lauxlib|jansson|zlib|brotli|zstd|md4c|nghttp2'
+foreign attacks 'pcap|lua|lauxlib|md4c'
+foreign proxy 'jansson|md4c'
 
 # door FUNCTION FILE: only FILE may call FUNCTION.
 door() {
@@ -37,9 +51,21 @@ door uv_tcp_connect 'proxy/base/dial\.c'
 door getaddrinfo 'none'
 door pcap_create 'proxy/capture/raw\.c'
 door pcap_open_live 'none'
+hits=$(grep -rnE 'socket *\( *[AP]F_PACKET' --include='*.[ch]' \
+    certs proxy attacks victims labs)
+[ -z "$hits" ] || fail "a packet socket outside proxy/capture/raw.c:
+$hits"
+
+# Every kind of event that is documented is written by somebody.
+for kind in $(sed -n 's/^EVENT("\([^"]*\)".*/\1/p' proxy/event.def); do
+    grep -rqF "\"$kind\"" --include='*.[ch]' proxy attacks victims ||
+        fail "nobody writes the event $kind"
+done
 
 # Nothing of ours touches the trust stores of the host.
-hits=$(grep -rnE 'update-ca-certificates|trust anchor|certutil|/etc/ssl/certs' \
+stores='update-ca-certificates|trust anchor|certutil|/etc/ssl/certs'
+stores="$stores|set_default_verify|load_verify_(dir|store)"
+hits=$(grep -rnE "$stores" \
     --include='*.[ch]' --include='*.lua' certs proxy attacks victims labs)
 [ -z "$hits" ] || fail "a trust store of the host is named:
 $hits"

@@ -7,12 +7,11 @@
 #include "labs/net/keeper.h"
 #include "labs/net/mounts.h"
 #include "proxy/base/netlink.h"
+#include "proxy/capture/raw.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,18 +45,12 @@ static int try_bridge(int netlink, struct err *err)
 
 static int try_capture(int netlink, struct err *err)
 {
-    struct sockaddr_ll at = {.sll_family = AF_PACKET,
-                             .sll_protocol = htons(ETH_P_ALL)};
-    at.sll_ifindex = netlink_index(netlink, "eth0", err);
-    if (at.sll_ifindex < 0)
+    struct raw *raw;
+    (void)netlink;
+    if (raw_open("eth0", &raw, err))
         return -1;
-    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-    int rc = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&at, sizeof at);
-    if (rc < 0)
-        err_errno(err, "open a packet socket");
-    if (fd >= 0)
-        close(fd);
-    return rc;
+    raw_close(raw);
+    return 0;
 }
 
 static int try_ipv6(int netlink, struct err *err)
