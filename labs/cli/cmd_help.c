@@ -6,6 +6,7 @@
 #include "labs/cli/term.h"
 #include "labs/engine/words.h"
 
+#include <jansson.h>
 #include <string.h>
 
 static void help_exit_codes(const struct term *term)
@@ -114,10 +115,34 @@ static int no_such_topic(const char *word)
     return cli_fail(&err);
 }
 
+static void list_json(void)
+{
+    json_t *commands_list = json_array(), *topics_list = json_array();
+    for (const struct command *it = commands; it->name; it++)
+        if (!it->hidden)
+            json_array_append_new(commands_list,
+                                  json_pack("{s:s,s:s,s:s}", "name", it->name,
+                                            "synopsis", it->synopsis,
+                                            "sentence", it->sentence));
+    for (const struct topic *it = topics; it->name; it++)
+        json_array_append_new(
+            topics_list,
+            json_pack("{s:s,s:s}", "name", it->name, "sentence", it->sentence));
+    json_t *whole = json_pack("{s:o,s:o}", "commands", commands_list, "topics",
+                              topics_list);
+    json_dumpf(whole, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(whole);
+}
+
 int cmd_help(int argc, char **argv)
 {
     struct term term;
     term_look(&term, 1);
+    if (argc == 2 && !strcmp(argv[1], "--json")) {
+        list_json();
+        return EXIT_OK;
+    }
     if (argc < 2 || !strcmp(argv[1], "--help")) {
         list_all(&term);
         return EXIT_OK;

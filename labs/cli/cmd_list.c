@@ -137,29 +137,43 @@ static const struct lab *next_lab(const struct listing *listing,
     return next;
 }
 
+static void say_standing(const struct term *term, const struct lab *next,
+                         unsigned passed, unsigned known)
+{
+    char text[640];
+    snprintf(text, sizeof text, "You have passed %u of %u labs.", passed,
+             known);
+    term_flow(stdout, term, text, 0, "");
+    if (next) {
+        snprintf(text, sizeof text, "Next is %s, \"%s\": %s", next->id,
+                 next->title, next->question);
+        term_flow(stdout, term, text, 0, "");
+        snprintf(text, sizeof text, "\n    mitmlab run %s\n", next->id);
+        term_line(stdout, term, text);
+    }
+    term_flow(stdout, term,
+              "\n'mitmlab list' shows all labs, 'mitmlab help' all commands.",
+              0, "");
+}
+
 int cmd_standing(int argc, char **argv)
 {
     struct listing listing;
     struct err err = ERR_INIT;
     unsigned passed, known;
-    (void)argc, (void)argv;
+    (void)argv;
     if (listing_open(&listing, &err))
         return cli_fail(&err);
     const struct lab *next = next_lab(&listing, &passed, &known);
-    char text[640];
-    snprintf(text, sizeof text, "You have passed %u of %u labs.", passed,
-             known);
-    term_flow(stdout, &listing.term, text, 0, "");
-    if (next) {
-        snprintf(text, sizeof text, "Next is %s, \"%s\": %s", next->id,
-                 next->title, next->question);
-        term_flow(stdout, &listing.term, text, 0, "");
-        snprintf(text, sizeof text, "\n    mitmlab run %s\n", next->id);
-        term_line(stdout, &listing.term, text);
+    if (argc > 1) {
+        json_t *whole = json_pack("{s:i,s:i,s:s?}", "passed", passed, "labs",
+                                  known, "next", next ? next->id : NULL);
+        json_dumpf(whole, stdout, JSON_COMPACT);
+        putchar('\n');
+        json_decref(whole);
+    } else {
+        say_standing(&listing.term, next, passed, known);
     }
-    term_flow(stdout, &listing.term,
-              "\n'mitmlab list' shows all labs, 'mitmlab help' all commands.",
-              0, "");
     listing_close(&listing);
     return listing.code;
 }

@@ -9,7 +9,7 @@
 #include "labs/cli/commands.def"
 #undef COMMAND
 
-/* `mitmlab` without a word. */
+/* `mitmlab` without a word, or with --json. */
 int cmd_standing(int argc, char **argv);
 
 #endif

@@ -26,11 +26,16 @@ static int no_such_command(const char *word)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2)
+    static const char *const dashed[][2] = {{"--help", "help"},
+                                            {"-h", "help"},
+                                            {"--version", "version"},
+                                            {"-V", "version"}};
+    if (argc < 2 || !strcmp(argv[1], "--json"))
         return cmd_standing(argc, argv);
     const char *word = argv[1];
-    if (!strcmp(word, "--help") || !strcmp(word, "-h"))
-        word = "help";
+    for (size_t i = 0; i < sizeof dashed / sizeof *dashed; i++)
+        if (!strcmp(word, dashed[i][0]))
+            word = dashed[i][1];
     const struct command *command = command_find(word);
     if (!command)
         return no_such_command(word);

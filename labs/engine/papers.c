@@ -153,5 +153,5 @@ json_t *papers_versions(const struct run_options *options)
         "{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "mitmlab", options->version, "openssl",
         OpenSSL_version(OPENSSL_VERSION_STRING), "libuv", uv_version_string(),
         "libpcap", pcap_lib_version(), "lua", LUA_RELEASE, "jansson",
-        JANSSON_VERSION, "kernel", kernel.release);
+        jansson_version_str(), "kernel", kernel.release);
 }

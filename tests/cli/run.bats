@@ -76,6 +76,23 @@ assert all(isinstance(lab["topology"], list) for lab in labs)'
     [[ $output == *"did you mean events?"* ]]
 }
 
+@test "help, versions and standing are there for machines, too" {
+    "$MITMLAB" help --json | python3 -c '
+import json, sys
+it = json.load(sys.stdin)
+assert {"run", "report", "doctor"} <= {row["name"] for row in it["commands"]}
+assert "feed" not in {row["name"] for row in it["commands"]}
+assert "exit-codes" in {row["name"] for row in it["topics"]}'
+    "$MITMLAB" --version --json | python3 -c '
+import json, sys
+assert {"mitmlab", "openssl", "libuv", "libpcap", "lua", "jansson"} <= set(
+    json.load(sys.stdin))'
+    "$MITMLAB" --version | grep -q "^openssl  3"
+    "$MITMLAB" --json | python3 -c '
+import json, sys
+assert json.load(sys.stdin)["next"] == "lab01"'
+}
+
 @test "no line is wider than the terminal" {
     for columns in 40 80 200; do
         for words in list "info lab03" "help" "help exit-codes" "hint lab03 1 3" \
@@ -277,6 +294,37 @@ strike() { # strike SIGNAL: hit the proxy of lab14 while the victim waits
 @test "a proxy that hangs is an error, not a result" {
     strike STOP
     [[ "$(member '["reason"]')" == *"the proxy crashed"*"no longer answers"* ]]
+}
+
+signals() { # signals NAME...: hit a run whose victim waits for a stopped server
+    "$MITMLAB" run "$FIXTURE" --bare --no-input --out out >/dev/null &
+    runner=$!
+    until bank=$(pgrep -P $runner -x bank-server); do sleep 0.01; done
+    kill -STOP "$bank"
+    sleep 0.2
+    started=$(date +%s%N)
+    for signal in "$@"; do
+        kill -"$signal" $runner
+        sleep 0.05
+    done
+    status=0
+    wait $runner || status=$?
+    took=$((($(date +%s%N) - started) / 1000000))
+    [ "$(member '["status"]')" = interrupted ]
+    [ -z "$(pgrep -s $runner)" ]
+    ! kill -0 "$bank" 2>/dev/null
+}
+
+@test "SIGINT lets the step end for 2 s, a second one is immediate" {
+    signals INT
+    [ "$status" -eq 130 ]
+    [ "$took" -lt 6000 ]
+    [ "$(member '["reason"]')" = "ended by SIGINT" ]
+    [ -s out/report.html ]
+    rm -r out
+    signals INT INT
+    [ "$status" -eq 130 ]
+    [ "$took" -lt 1000 ]
 }
 
 @test "SIGTERM lets the step end, and says interrupted" {
