@@ -82,10 +82,10 @@ return lab {
       function(run) return run.acts.sealed.wire_count(canary.password) end },
   },
   hints = {
-    { "The report of the attacker stands in the first step's output.",
-      "Open capture.pcapng in Wireshark and filter for http.request.method == \"POST\".",
+    { "In the first step, look for the lines that begin with attacker.",
+      "Look into the capture with the filter http.request.method == \"POST\".",
       "It is the value behind password= in the body of POST /login." },
-    { "Wireshark numbers frames in its first column.",
+    { "The step printed it. Wireshark and tshark have it in the first column.",
       "Use the display filter that the step printed.",
       "The filter frame contains \"...\" with the password leaves one frame." },
     { "Run the same display filter as before, and look at the frame numbers.",

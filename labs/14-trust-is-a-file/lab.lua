@@ -102,7 +102,7 @@ return lab {
 
   questions = {
     { "Who issued the certificate that the victim accepted in the second step? " ..
-      "(its common name)",
+      "(its common name, all that stands behind CN =)",
       function(run) return run.acts.after.forged.issuer:match("CN=(.*)") end },
     { "And who issued the bank's own?",
       function(run) return run.acts.after.original.issuer:match("CN=(.*)") end },
@@ -110,11 +110,12 @@ return lab {
       function(run) return run.steps[2].evidence[1].frame end },
   },
   hints = {
-    { "The run folder holds both certificates, in certs/.",
-      "mitmlab cert show FILE prints one, mitmlab cert diff A B compares two.",
-      "Read the line issuer of the forged one." },
-    { "It is in the run folder as well.", "The file is named original.",
-      "It is the lab's intermediate CA." },
+    { "The victim printed it: signed by ... CN = ...",
+      "mitmlab cert show certs/step2-after-forged.pem, in the run folder.",
+      "Copy the line issuer, from mitmlab TRAINING CA to the end." },
+    { "The run folder has the bank's certificate too, in certs/.",
+      "mitmlab cert show certs/step2-after-original.pem.",
+      "Copy the issuer from there: it is the lab's issuing CA." },
     { "The step printed it.", "Use the display filter of the step.",
       "It holds POST /login, decrypted." },
   },

@@ -45,10 +45,11 @@ static void say_look(struct play *play, const json_t *evidence)
         return;
     char *look = command_look(play->capture_path, "tshark",
                               event_member(first, "filter"));
-    voice_sayf(&play->voice, 0, "", "To look now, in another terminal%s:",
+    voice_sayf(&play->voice, 0, "",
+               "To look now, in another terminal in this folder%s:",
                strcmp(play->lab->secrets, "all") != 0
                    ? ""
-                   : " (what TLS hides opens when the steps are over)");
+                   : " (what TLS hides may open only when the steps are over)");
     voice_lines(&play->voice, 4, look);
     free(look);
 }

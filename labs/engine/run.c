@@ -531,7 +531,8 @@ static int whole_run(struct play *play, struct err *err)
     if (stage_strike(play, rc ? &other : err))
         rc = -1;
     note_capture(play);
-    if (played && quiz_ask(play, &other)) {
+    /* The certificates must be there before somebody is asked about them. */
+    if (played && (papers_write(play, &other) || quiz_ask(play, &other))) {
         *err = other;
         rc = -1;
     }

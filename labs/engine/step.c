@@ -112,23 +112,23 @@ static void reveal(struct play *play)
 
 /* ---- attacks ------------------------------------------------------------- */
 
-static void show_command(struct play *play, const char *at,
-                         const struct command_line *line, bool attack)
+/* `tail` stands behind it: "&", or a comment. */
+static void show_command(struct play *play, const char *at, const char *text,
+                         const char *tail)
 {
-    char *text = command_text(line);
-    voice_sayf(&play->voice, 0, "", TERM_BOLD "%s$" TERM_PLAIN " %s%s", at,
-               text, attack ? " &" : "");
-    if (attack)
-        json_array_append_new(
-            json_object_get(result_step(play), "attacks"),
-            json_pack("{s:s,s:s}", "at", at, "command", text));
-    free(text);
+    voice_sayf(&play->voice, 0, "",
+               TERM_BOLD "%s$" TERM_PLAIN " %s" TERM_FAINT "%s" TERM_PLAIN, at,
+               text, tail);
 }
 
 static int start_attack(struct play *play, enum actor_role role, const char *at,
                         struct command_line *line, struct err *err)
 {
-    show_command(play, at, line, true);
+    char *text = command_text(line);
+    show_command(play, at, text, " &");
+    json_array_append_new(json_object_get(result_step(play), "attacks"),
+                          json_pack("{s:s,s:s}", "at", at, "command", text));
+    free(text);
     struct actor *actor =
         cast_start(&play->cast, role, at, (const char *const *)line->words,
                    command_environment(), -1, err);
@@ -333,7 +333,7 @@ static int play_act(struct play *play, unsigned number, struct err *err)
     const struct lab_command *act = &lab_step_of(play)->acts[number];
     struct played_act *played = &play->steps[play->step - 1].acts[number];
     struct command_line line = {.count = 0};
-    char reason[160];
+    char reason[160], name[80];
     int rc = 0;
     command_act(play, act, &line);
     char *text = command_text(&line);
@@ -342,7 +342,9 @@ static int play_act(struct play *play, unsigned number, struct err *err)
     play->chronicle.act = act->as;
     if (number || lab_step_of(play)->attacks_count)
         voice_gap(&play->voice);
-    show_command(play, act->at, &line, false);
+    snprintf(name, sizeof name, "  # %.60s", act->as);
+    show_command(play, act->at, text,
+                 lab_step_of(play)->acts_count > 1 ? name : "");
     played->act = act;
     if (skip && !act->optional && play->plan.topology != NET_BARE) {
         err_set(err, "%s is needed for this lab and %s", act->program, skip);

@@ -38,7 +38,7 @@ static const char *opener(const struct play *play, const json_t *event)
     struct index_tuple tuple;
     const char *place =
         event_tuple(event, &tuple) ? play_place_at(play, tuple.src) : NULL;
-    return place ? place : "someone";
+    return place ? place : "stranger";
 }
 
 static bool is_server(const json_t *event)
@@ -105,12 +105,12 @@ static bool say_verdict(const struct play *play, const json_t *event,
                         struct buf *out)
 {
     bool refused = !strcmp(event_data(event, "verdict"), "refused");
-    buf_printf(out,
-               "saw %s %s" TERM_PLAIN " the certificate%s; in all, %lld bytes "
-               "of application data came from it",
-               opener(play, event),
-               refused ? TERM_GOOD "refuse" : TERM_BAD "accept",
-               manner(event_data(event, "how")), number(event, "app_bytes"));
+    buf_printf(
+        out,
+        "saw the %s %s" TERM_PLAIN " the certificate%s; in all, %lld bytes "
+        "of application data came from it",
+        opener(play, event), refused ? TERM_GOOD "refuse" : TERM_BAD "accept",
+        manner(event_data(event, "how")), number(event, "app_bytes"));
     return !opened_by_proxy(play, event);
 }
 
