@@ -373,18 +373,22 @@ static int on_headers_pairs(lua_State *lua)
     return 2;
 }
 
-/* print(): to stderr, with nothing that a terminal would obey. */
+/* To stderr, with nothing that a terminal would obey. */
+static void say(const char *text, size_t len)
+{
+    for (size_t at = 0; at < len; at++) {
+        unsigned char byte = (unsigned char)text[at];
+        fprintf(stderr, byte >= ' ' && byte < 0x7f ? "%c" : "\\x%02x", byte);
+    }
+}
+
 static int on_print(lua_State *lua)
 {
     for (int i = 1; i <= lua_gettop(lua); i++) {
         size_t len;
         const char *text = luaL_tolstring(lua, i, &len);
         fputs(i > 1 ? "\t" : "script: ", stderr);
-        for (size_t at = 0; at < len; at++) {
-            unsigned char byte = (unsigned char)text[at];
-            fprintf(stderr, byte >= ' ' && byte < 0x7f ? "%c" : "\\x%02x",
-                    byte);
-        }
+        say(text, len);
         lua_pop(lua, 1);
     }
     fputc('\n', stderr);
@@ -517,7 +521,10 @@ static void report(const struct script *script, const struct flow *flow,
                    enum event_leg leg, const char *sentence)
 {
     struct event_where where = flow_where(flow, leg);
-    fprintf(stderr, "mitmlab: script: %s\n", sentence);
+    /* A script may say with error() what it was shown. */
+    fputs("mitmlab: script: ", stderr);
+    say(sentence, strlen(sentence));
+    fputc('\n', stderr);
     event("script.error", &where, "\"script\":%s,\"sentence\":%s",
           event_text(script->name, strlen(script->name), 256),
           event_text(sentence, strlen(sentence), 1024));

@@ -275,6 +275,33 @@ static void a_script_that_cannot_be_used_is_refused_at_the_start(void **state)
     assert_int_equal(err.code, EXIT_MACHINE);
 }
 
+/* What was heard on stderr while a script made a mistake. */
+static void
+an_error_with_bytes_of_the_network_cannot_steer_a_terminal(void **state)
+{
+    (void)state;
+    char heard[512] = "";
+    struct scene scene;
+    open_scene(&scene, "function on_response(flow) error(flow.body) end");
+    FILE *file = tmpfile();
+    int before = dup(STDERR_FILENO);
+    assert_true(file && before >= 0);
+    fflush(stderr);
+    dup2(fileno(file), STDERR_FILENO);
+    enum hook_act act = respond(&scene, "\033]52;c;x\a\nfake");
+    fflush(stderr);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    assert_int_equal(act, HOOK_PASS);
+    assert_true(pread(fileno(file), heard, sizeof heard - 1, 0) > 0);
+    fclose(file);
+    assert_null(strchr(heard, '\033'));
+    assert_null(strchr(heard, '\a'));
+    assert_ptr_equal(strchr(heard, '\n'), heard + strlen(heard) - 1);
+    assert_non_null(strstr(heard, "\\x1b]52;c;x\\x07\\x0afake"));
+    close_scene(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +312,8 @@ int main(void)
         cmocka_unit_test(what_a_script_may_not_do_changes_nothing),
         cmocka_unit_test(a_flow_that_is_kept_leads_nowhere),
         cmocka_unit_test(a_script_that_cannot_be_used_is_refused_at_the_start),
+        cmocka_unit_test(
+            an_error_with_bytes_of_the_network_cannot_steer_a_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
