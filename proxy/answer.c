@@ -10,6 +10,7 @@ static const struct {
     {400, "Bad Request"},
     {408, "Request Timeout"},
     {414, "URI Too Long"},
+    {421, "Misdirected Request"},
     {431, "Request Header Fields Too Large"},
     {501, "Not Implemented"},
     {502, "Bad Gateway"},

@@ -8,6 +8,7 @@
 
 #include "proxy/answer.h"
 #include "proxy/facts.h"
+#include "proxy/relay.h"
 #include "proxy/worker.h"
 
 #include <assert.h>
@@ -249,6 +250,32 @@ static bool hosts_differ(const struct exchange *exchange,
            strncasecmp(bytes + url.at, bytes + host.at, url.len);
 }
 
+/* Where the victim's own word says which server it is, the first request of a
+ * connection has chosen it for all. */
+static bool leads_elsewhere(const struct exchange *exchange,
+                            const struct half *half, struct http1_fault *fault)
+{
+    const struct relay *relay = exchange->relay;
+    const struct proxy_options *options = options_of(exchange);
+    struct span host = relay->worker->head.host;
+    struct target target;
+    if (options->upstream || options->transparent || relay->flow.tls ||
+        !relay->flow.exchanges)
+        return false;
+    *fault = (struct http1_fault){
+        .rule = "RFC 9110 15.5.20",
+        .sentence = "this connection leads to the server that its first "
+                    "request named; another server needs another connection",
+        .offset = host.at,
+        .status = 421,
+        .name = "misdirected",
+    };
+    return target_from_host(front(half) + host.at, host.len,
+                            address_port(&relay->flow.listener), &target) ||
+           target.port != relay->target.port ||
+           strcasecmp(target.host, relay->target.host);
+}
+
 /* > 0: length of the head, which is in worker->head; 0: *out says what now. */
 static size_t read_head(struct exchange *exchange, struct half *half,
                         enum step *out)
@@ -264,7 +291,9 @@ static size_t read_head(struct exchange *exchange, struct half *half,
                                    request ? HTTP1_REQUEST : HTTP1_RESPONSE,
                                    exchange->method, front(half), len,
                                    &exchange->relay->worker->head, &fault);
-        if (used > 0 && request && hosts_differ(exchange, half, &fault))
+        if (used > 0 && request &&
+            (hosts_differ(exchange, half, &fault) ||
+             leads_elsewhere(exchange, half, &fault)))
             used = -1;
         if (used > 0)
             return (size_t)used;

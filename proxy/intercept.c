@@ -20,12 +20,6 @@ enum { TABLE = 66, PRIORITY = 66 };
 typedef int (*rule_action)(int fd, const struct netlink_rule *rule,
                            struct err *err);
 
-static uint16_t port_of(const union address *address)
-{
-    return ntohs(address->any.sa_family == AF_INET6 ? address->v6.sin6_port
-                                                    : address->v4.sin_port);
-}
-
 static int on_device(int fd, const char *device, const union address *listeners,
                      unsigned count, rule_action action, struct err *err)
 {
@@ -34,7 +28,7 @@ static int on_device(int fd, const char *device, const union address *listeners,
         struct netlink_rule rule = {.family = listeners[i].any.sa_family,
                                     .from_device = device,
                                     .protocol = IPPROTO_TCP,
-                                    .port = port_of(&listeners[i]),
+                                    .port = address_port(&listeners[i]),
                                     .table = TABLE,
                                     .priority = PRIORITY};
         rc = action(fd, &rule, err);

@@ -415,7 +415,7 @@ int proxy_run(const struct proxy_options *options, unsigned workers,
     crew->options = *options;
     crew->options.share_ports = workers > 1;
     if (!crew->options.relays_most)
-        crew->options.relays_most = most_relays(options) / workers;
+        crew->options.relays_most = most_relays(options) / workers + 1;
     int rc = 0;
     for (unsigned i = 0; i < workers && !rc; i++)
         rc = open_thread(crew, i, err);

@@ -225,6 +225,11 @@ static enum relay_state late(struct relay *relay)
 static bool should_read(const struct relay *relay, const struct end *end)
 {
     bool victim = end->leg == LEG_VICTIM;
+    /* Whoever asks TLS for one refusal after the other and reads none of them
+     * is not heard until it does. */
+    if (end->tls.ssl && buf_len(&end->flying) &&
+        buf_len(&end->out) > READ_AHEAD)
+        return false;
     size_t waits = buf_len(&end->in) + buf_len(&end->clear);
     const struct half *half =
         victim ? &relay->exchange.request : &relay->exchange.response;

@@ -118,18 +118,12 @@ enum relay_state relay_step_hello(struct relay *relay)
 
 /* ---- CONNECT ------------------------------------------------------------- */
 
-static int port_of(const union address *address)
-{
-    return ntohs(address->any.sa_family == AF_INET6 ? address->v6.sin6_port
-                                                    : address->v4.sin_port);
-}
-
 /* Without an operator's word and without transparency, the victim's own. */
 static int target_as_named(struct relay *relay, struct err *err)
 {
     const struct flow *flow = &relay->flow;
     const struct http1_head *head = &relay->worker->head;
-    int port = port_of(&flow->listener);
+    int port = address_port(&flow->listener);
     const char *name = flow->server_name;
     size_t len = name ? strlen(name) : 0;
     if (!flow->tls && relay->protocol == TARGET_HTTP) {
@@ -176,7 +170,7 @@ static bool is_ourselves(const struct relay *relay)
     const struct flow *flow = &relay->flow;
     if (options_of(relay)->transparent)
         return same_host(&flow->victim, &flow->listener);
-    return port_of(&flow->server) == port_of(&flow->listener) &&
+    return address_port(&flow->server) == address_port(&flow->listener) &&
            (same_host(&flow->server, &flow->listener) ||
             is_any_host(&flow->server));
 }

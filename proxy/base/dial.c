@@ -47,6 +47,12 @@ socklen_t address_len(const union address *address)
                                               : sizeof address->v4;
 }
 
+uint16_t address_port(const union address *address)
+{
+    return ntohs(address->any.sa_family == AF_INET6 ? address->v6.sin6_port
+                                                    : address->v4.sin_port);
+}
+
 /* A host written as a number, without brackets. */
 static bool number_parse(const char *host, int port, union address *out)
 {

@@ -42,6 +42,7 @@ void address_text(const union address *address, char text[ADDRESS_TEXT]);
 /* Read "127.0.0.1:443", "[::1]:443"; 0 or -1 with a sentence. */
 int address_parse(const char *text, union address *out, struct err *err);
 socklen_t address_len(const union address *address);
+uint16_t address_port(const union address *address);
 
 /* True when this process runs in a network namespace made by a lab run: owned
  * by a user namespace below the machine's first, named in /run/lab/.netns by

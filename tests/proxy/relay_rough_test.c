@@ -114,6 +114,7 @@ static void guess_prepare(struct stage *stage)
 static void a_request_in_two_records_is_http_all_the_same(void **state)
 {
     (void)state;
+    const char *rest = &(GET)[2];
     struct stage stage;
     guess_prepare(&stage);
     struct talker victim =
@@ -121,7 +122,7 @@ static void a_request_in_two_records_is_http_all_the_same(void **state)
     struct talker server = all_shake(&victim);
     talker_says(&victim, "GE");
     stage_rest(&stage);
-    talker_says(&victim, GET + 2);
+    talker_says(&victim, rest);
     talkers_shake(&server, NULL);
     talker_hears(&server, GET);
     talker_says(&server, OK_HI);
@@ -451,6 +452,35 @@ static void a_url_and_a_host_that_differ_go_nowhere(void **state)
     }
 }
 
+static void
+a_second_request_for_another_server_does_not_reach_the_first(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"localhost", "LOCALHOST", "127.0.0.1"};
+    struct stage stage;
+    stage_prepare(&stage, "http");
+    stage.options.upstream = NULL;
+    stage_raise(&stage);
+    struct actor victim = victim_enters(&stage), server = {.fd = -1};
+    for (size_t i = 0; i < 3; i++) {
+        char request[128];
+        snprintf(request, sizeof request,
+                 "GET / HTTP/1.1\r\nHost: %s:%d\r\n\r\n", hosts[i],
+                 stage.upstream.port);
+        actor_says(&victim, request);
+        if (i == 2)
+            break;
+        if (!i)
+            server = server_enters(&stage);
+        actor_hears(&server, request);
+        actor_says(&server, OK_HI);
+        actor_hears(&victim, OK_HI);
+    }
+    assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 421 ", 13);
+    actor_hears_end(&server);
+    leave(&stage, &victim, &server);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -469,6 +499,8 @@ int main(void)
         cmocka_unit_test(a_tunnel_that_breaks_was_not_cut_by_a_hook),
         cmocka_unit_test(no_spelling_of_our_own_address_makes_a_circle),
         cmocka_unit_test(a_url_and_a_host_that_differ_go_nowhere),
+        cmocka_unit_test(
+            a_second_request_for_another_server_does_not_reach_the_first),
     };
     return cmocka_run_group_tests(tests, make_authorities, free_authorities);
 }
