@@ -76,13 +76,18 @@ int papers_transcript(struct play *play, struct err *err)
                         play->transcript_len, err);
 }
 
-int papers_write(struct play *play, struct err *err)
+int papers_events(struct play *play, struct err *err)
 {
     size_t len;
     char *events = chronicle_text(&play->chronicle, &len);
     int rc = binder_write(&play->binder, "events.jsonl", events, len, err);
     free(events);
-    if (rc || write_certs(play, err))
+    return rc;
+}
+
+int papers_write(struct play *play, struct err *err)
+{
+    if (papers_events(play, err) || write_certs(play, err))
         return -1;
     if (play->guide && binder_write(&play->binder, "guide.md", play->guide,
                                     strlen(play->guide), err))

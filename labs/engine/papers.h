@@ -9,8 +9,9 @@
 /* events.jsonl, certs/, guide.md, transcript.txt. */
 int papers_write(struct play *play, struct err *err);
 
-/* The transcript so far. */
+/* The transcript and the events so far. */
 int papers_transcript(struct play *play, struct err *err);
+int papers_events(struct play *play, struct err *err);
 
 /* {"capture.pcapng": "sha256:..."} of every file; a new reference. */
 json_t *papers_digests(const struct play *play);

@@ -120,7 +120,7 @@ const char *play_place_at(const struct play *play, const char *address)
 
 int play_save(struct play *play, struct err *err)
 {
-    if (papers_transcript(play, err))
+    if (papers_transcript(play, err) || papers_events(play, err))
         return -1;
     return binder_write_json(&play->binder, "result.json", play->result, err);
 }

@@ -425,3 +425,16 @@ in_small_disk() { # in_small_disk SCRIPT: with 2 MiB at ./disk
     grep -q mark out/transcript.txt
     [ "$(member '["status"]')" = passed ]
 }
+
+@test "a run that is killed can be reported, with what had happened" {
+    "$MITMLAB" run lab13 --bare --no-input --out out >/dev/null &
+    runner=$!
+    until grep -qs '"status": "passed"' out/result.json; do sleep 0.01; done
+    kill -KILL $runner
+    wait $runner || true
+    [ "$(member '["status"]')" = interrupted ]
+    run "$MITMLAB" report out
+    [ "$status" -eq 3 ]
+    [[ $output == *"Interrupted."* && $output == *"200 OK"* ]]
+    grep -q '"frame":' out/events.jsonl
+}
