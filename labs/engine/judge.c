@@ -35,9 +35,22 @@ static void say_evidence(const struct play *play, const json_t *entry)
                event_member(entry, "filter"));
 }
 
-/* For who wants to look before the run goes on. What TLS hides opens only
- * when the capture is finished, because the keys must stand before the
- * packets. */
+/* Can this step be decrypted? For sure only when the capture is finished and
+ * the keys stand before the packets. */
+static bool has_keys(const struct play *play)
+{
+    size_t i;
+    json_t *event;
+    json_array_foreach(play->chronicle.events, i, event)
+    {
+        if (event_belongs(event, play->step, NULL) &&
+            !strcmp(event_kind(event), "tls.key"))
+            return !strcmp(play->lab->secrets, "all");
+    }
+    return false;
+}
+
+/* For who wants to look before the run goes on. */
 static void say_look(struct play *play, const json_t *evidence)
 {
     const json_t *first = json_array_get(evidence, 0);
@@ -47,9 +60,9 @@ static void say_look(struct play *play, const json_t *evidence)
                               event_member(first, "filter"));
     voice_sayf(&play->voice, 0, "",
                "To look now, in another terminal in this folder%s:",
-               strcmp(play->lab->secrets, "all") != 0
-                   ? ""
-                   : " (what TLS hides may open only when the steps are over)");
+               has_keys(play)
+                   ? " (what TLS hides may open only when the steps are over)"
+                   : "");
     voice_lines(&play->voice, 4, look);
     free(look);
 }

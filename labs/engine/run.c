@@ -374,9 +374,9 @@ static int conclude_stopped(struct play *play)
 {
     bool timeout = play->stopped_by == EXIT_TIMEOUT;
     set_status(play, "interrupted",
-               timeout                       ? "the time of --timeout is over"
-               : play->stopped_by == SIGTERM ? "ended by SIGTERM"
-                                             : "ended by SIGINT");
+               timeout                       ? "The time of --timeout is over."
+               : play->stopped_by == SIGTERM ? "Ended by SIGTERM."
+                                             : "Ended by SIGINT (Ctrl-C).");
     return timeout ? EXIT_TIMEOUT : 128 + play->stopped_by;
 }
 
@@ -457,6 +457,8 @@ static void say_goodbye(struct play *play, const char *where)
                event_number(points, "got"), event_number(points, "max"));
     voice_say(&play->voice, 0, "folder  ", where);
     voice_sayf(&play->voice, 0, "report  ", "%s/report.html", where);
+    voice_say(&play->voice, 0, "again   ",
+              event_member(play->result, "command"));
     if (!filter)
         return;
     voice_say(&play->voice, 0, "",

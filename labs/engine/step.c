@@ -355,8 +355,11 @@ static int play_act(struct play *play, unsigned number, struct err *err)
         voice_sayf(&play->voice, 2, "", "left out: %s", skip);
     } else {
         rc = run_act(play, act, &line, played, entry, err);
-        tell_events(play);
     }
+    /* What the last act set off is told when the attacks have ended, which
+     * may have something to say until then. */
+    if (rc || number + 1 < lab_step_of(play)->acts_count)
+        tell_events(play);
     free(text);
     command_close(&line);
     return rc;

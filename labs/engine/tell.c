@@ -255,23 +255,53 @@ static void tell_one(struct play *play, const json_t *event)
     buf_free(&text);
 }
 
+struct told {
+    json_t *event;
+    uint64_t frame; /* its own, or the latest one when it happened */
+    size_t at;      /* its place in time */
+};
+
 static int by_time(const void *a, const void *b)
 {
-    long long one = event_number(*(json_t *const *)a, "t");
-    long long two = event_number(*(json_t *const *)b, "t");
+    long long one = event_number(((const struct told *)a)->event, "t");
+    long long two = event_number(((const struct told *)b)->event, "t");
     return one < two ? -1 : one > two;
+}
+
+/* Frames are in the order of the wire. Programs get to their report when they
+ * get to it, so that an answer may come before its question by their times. */
+static int by_frame(const void *a, const void *b)
+{
+    const struct told *one = a, *two = b;
+    if (one->frame != two->frame)
+        return one->frame < two->frame ? -1 : 1;
+    return one->at < two->at ? -1 : one->at > two->at;
+}
+
+static void put_in_order(struct told *list, size_t count)
+{
+    uint64_t latest = 0;
+    qsort(list, count, sizeof *list, by_time);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t frame = event_frame(list[i].event);
+        if (frame > latest)
+            latest = frame;
+        list[i].frame = frame ? frame : latest;
+        list[i].at = i;
+    }
+    qsort(list, count, sizeof *list, by_frame);
 }
 
 void tell_events(struct play *play)
 {
     struct chronicle *chronicle = &play->chronicle;
     size_t count = json_array_size(chronicle->events) - chronicle->told;
-    json_t **fresh = calloc(count + 1, sizeof(json_t *));
+    struct told *fresh = calloc(count + 1, sizeof *fresh);
     for (size_t i = 0; i < count; i++)
-        fresh[i] = json_array_get(chronicle->events, chronicle->told + i);
-    qsort(fresh, count, sizeof(json_t *), by_time);
+        fresh[i].event = json_array_get(chronicle->events, chronicle->told + i);
+    put_in_order(fresh, count);
     for (size_t i = 0; i < count; i++)
-        tell_one(play, fresh[i]);
+        tell_one(play, fresh[i].event);
     chronicle->told += count;
     free(fresh);
 }

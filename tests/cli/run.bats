@@ -157,6 +157,16 @@ assert json.load(sys.stdin)["next"] == "lab01"'
     [[ $output == *"  tshark -V -r out/capture.pcapng -Y '"* ]]
 }
 
+@test "what happened is told in the order of the wire" {
+    "$MITMLAB" run lab01 --bare --no-input --out out >talk
+    for step in 1 2; do
+        awk -v want=$step '/^\[[12]\/2\]/ { at++ } at == want' talk |
+            grep -o '\[frame [0-9]*\]$' | grep -o '[0-9]*' >frames
+        [ -s frames ]
+        sort -nc frames
+    done
+}
+
 @test "40 columns are enough for all but commands that are to be copied" {
     COLUMNS=40 "$MITMLAB" run "$FIXTURE" --bare --no-input --out out >talk
     run grep -vE '^  (wireshark|tshark) |^.{0,40}$' talk
@@ -322,7 +332,7 @@ signals() { # signals NAME...: hit a run whose victim waits for a stopped server
     signals INT
     [ "$status" -eq 130 ]
     [ "$took" -lt 6000 ]
-    [ "$(member '["reason"]')" = "ended by SIGINT" ]
+    [ "$(member '["reason"]')" = "Ended by SIGINT (Ctrl-C)." ]
     [ -s out/report.html ]
     rm -r out
     signals INT INT
