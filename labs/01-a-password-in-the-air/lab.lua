@@ -42,8 +42,7 @@ return lab {
           contains = canary.password,
           filter = 'frame contains "' .. canary.password .. '"' },
         { "the cookie that stands for the login from now on", act = "open",
-          kind = "http.response", leg = "victim",
-          filter = "http.set_cookie" },
+          contains = "Set-Cookie: session=", filter = "http.set_cookie" },
       } },
 
     { "The same login inside TLS",

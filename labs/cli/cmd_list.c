@@ -46,13 +46,15 @@ static void listing_close(struct listing *listing)
     shelf_close(&listing->shelf);
 }
 
-/* "passed 9/9", "tried 4/9", "" */
+/* "passed 9/9", "tried 4/9", "begun" by a run without a score, "" */
 static void standing(const struct listing *listing, const struct lab *lab,
                      char out[48])
 {
     const struct progress_lab *it = progress_of(&listing->progress, lab->id);
     out[0] = '\0';
-    if (it)
+    if (it && !it->max)
+        snprintf(out, 48, "begun");
+    else if (it)
         snprintf(out, 48, "%s %lld/%lld", it->passed ? "passed" : "tried",
                  it->got, it->max);
 }

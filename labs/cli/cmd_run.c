@@ -48,7 +48,7 @@ static int check(const struct wishes *wishes, struct err *err)
     if (alone && wishes->pause)
         return wrong(err, "--pause waits for a person, --no-input has none");
     if (!alone && (!isatty(STDIN_FILENO) || wishes->json))
-        return wrong(err, "this asks questions and needs a terminal; "
+        return wrong(err, "it asks questions and needs a terminal; "
                           "--no-input plays the solution instead");
     return 0;
 }

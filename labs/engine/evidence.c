@@ -156,7 +156,8 @@ static json_t *hex_of(const struct found *found)
     return json_string(hex);
 }
 
-/* What the event says of bytes that may be encrypted on the wire. */
+/* What the event says of bytes that may be encrypted on the wire. A page keeps
+ * its lines. */
 static json_t *decoded(const struct found *found)
 {
     const json_t *event = found->event;
@@ -170,7 +171,7 @@ static json_t *decoded(const struct found *found)
                 buf_printf(&line, "%s%.200s", buf_len(&line) ? " " : "",
                            event_data(event, words[i]));
         text = term_escape(line.bytes ? buf_head(&line) : (uint8_t *)"",
-                           buf_len(&line), false);
+                           buf_len(&line), true);
         buf_free(&line);
     } else if (*event_data(event, "name")) {
         text = strdup(event_data(event, "name"));

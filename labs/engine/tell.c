@@ -170,7 +170,9 @@ static bool say_secret(const struct play *play, const json_t *event,
 {
     (void)play;
     char *what = safe(event, "what", 16), *value = safe(event, "value", 60);
-    buf_printf(out, TERM_BAD "reads" TERM_PLAIN " a %s: %s", what, value);
+    bool wanted = !strcmp(what, "text"); /* by look= of its command */
+    buf_printf(out, TERM_BAD "reads" TERM_PLAIN " %s%s: %s", wanted ? "" : "a ",
+               wanted ? "what it looks for" : what, value);
     free(what);
     free(value);
     return true;

@@ -262,6 +262,14 @@ assert seal == it["seal"]'
     [ "$(member '["status"]')" = interrupted ]
 }
 
+@test "a run that was killed counts as begun" {
+    mkdir -p mitmlab-runs/lab90-x
+    echo '{"schema":1,"lab":"lab90","status":"interrupted","play":"trainee"}' \
+        >mitmlab-runs/lab90-x/result.json
+    MITMLAB_LABS=$(dirname "$FIXTURE") run "$MITMLAB" list
+    [[ $output == *"(begun)"* ]]
+}
+
 @test "progress is read from the runs of a person" {
     python3 "$BATS_TEST_DIRNAME/person.py" "$MITMLAB" run "$FIXTURE" --bare \
         --seed 7 -- 'Does the bank' 1 'Which status' 200 'In which frame' 4
