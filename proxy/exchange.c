@@ -139,8 +139,8 @@ static enum step refuse(struct exchange *exchange,
     char sentence[512];
     snprintf(sentence, sizeof sentence, "%s (%s, byte %zu)", fault->sentence,
              fault->rule, fault->offset);
-    facts_refused(exchange->relay, fault->rule, fault->sentence, fault->offset,
-                  fault->status);
+    facts_refused(&exchange->relay->victim, fault->rule, fault->sentence,
+                  fault->offset, fault->status);
     return answer(exchange, fault->status, sentence);
 }
 
@@ -151,6 +151,8 @@ static enum step bad_response(struct exchange *exchange,
     snprintf(sentence, sizeof sentence,
              "the server's response is malformed: %s (%s, byte %zu)",
              fault->sentence, fault->rule, fault->offset);
+    facts_refused(&exchange->relay->server, fault->rule, fault->sentence,
+                  fault->offset, 502);
     return answer(exchange, 502, sentence);
 }
 
@@ -729,8 +731,7 @@ static enum step pass_body(struct exchange *exchange, struct half *half)
     if (half == &exchange->request && exchange->response.state == HALF_IDLE)
         exchange->response.state = HALF_HEAD;
     if (got < 0)
-        return exchange->answering ? STEP_CUT
-                                   : malformed(exchange, half, &fault);
+        return malformed(exchange, half, &fault);
     if (body_done(half))
         return half_done(exchange, half);
     if (passed)

@@ -79,12 +79,12 @@ void facts_unreachable(const struct relay *relay, const char *reason)
     event("server.unreachable", &where, "\"reason\":%s", quoted(reason));
 }
 
-void facts_refused(const struct relay *relay, const char *rule,
+void facts_refused(const struct end *from, const char *rule,
                    const char *sentence, size_t offset, int status)
 {
-    struct event_where where = facts_where(&relay->victim);
-    where.dir = DIR_UP;
-    where.at = end_input_at(&relay->victim);
+    struct event_where where = facts_where(from);
+    where.dir = from->leg == LEG_VICTIM ? DIR_UP : DIR_DOWN;
+    where.at = end_input_at(from);
     where.len = 1;
     event("http.refused", &where,
           "\"rule\":%s,\"sentence\":%s,\"offset\":%zu,\"status\":%d",

@@ -16,7 +16,7 @@ void facts_opened(const struct end *end);
 void facts_state(const struct relay *relay, enum relay_state to);
 void facts_ended(const struct relay *relay);
 void facts_unreachable(const struct relay *relay, const char *reason);
-void facts_refused(const struct relay *relay, const char *rule,
+void facts_refused(const struct end *from, const char *rule,
                    const char *sentence, size_t offset, int status);
 
 void facts_hello(const struct relay *relay, const struct hello *hello,

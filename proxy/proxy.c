@@ -22,7 +22,8 @@
 enum {
     BACKLOG = 4096,
     HEARTBEAT_MS = 1000,
-    OTHER_FILES = 64, /* that are no connections */
+    OTHER_FILES = 16,  /* that are no connections */
+    WORKER_FILES = 14, /* of a loop, and of those whom it turns away */
 };
 
 struct listener {
@@ -177,18 +178,19 @@ static void on_heartbeat(uv_timer_t *timer)
 
 /* ---- the beginning ------------------------------------------------------- */
 
-/* A flow takes two descriptors. */
-static unsigned most_relays(const struct proxy_options *options)
+/* How many flows may each worker have? One takes two descriptors. */
+static unsigned most_relays(const struct proxy_options *options,
+                            unsigned workers)
 {
     struct rlimit limit;
     if (options->relays_most)
         return options->relays_most;
     if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY)
         return 100 * 1000;
-    rlim_t files = limit.rlim_cur > OTHER_FILES * 2
-                       ? limit.rlim_cur - OTHER_FILES
-                       : limit.rlim_cur / 2;
-    return files / 2 > 1 ? (unsigned)(files / 2) : 1;
+    rlim_t others = OTHER_FILES + WORKER_FILES * workers;
+    rlim_t files = limit.rlim_cur > others ? limit.rlim_cur - others : 0;
+    unsigned most = (unsigned)(files / 2 / workers);
+    return most ? most : 1;
 }
 
 static int open_worker(struct proxy *proxy, uv_loop_t *loop, struct err *err)
@@ -198,7 +200,7 @@ static int open_worker(struct proxy *proxy, uv_loop_t *loop, struct err *err)
     worker->loop = loop;
     worker->options = options;
     worker->on_relay_gone = on_relay_gone;
-    worker->most = most_relays(options);
+    worker->most = most_relays(options, 1);
     if (tls_open(options->upstream_trust, &worker->tls, err))
         return -1;
     if (!options->signers.rogue && !options->signers.lab)
@@ -415,7 +417,7 @@ int proxy_run(const struct proxy_options *options, unsigned workers,
     crew->options = *options;
     crew->options.share_ports = workers > 1;
     if (!crew->options.relays_most)
-        crew->options.relays_most = most_relays(options) / workers + 1;
+        crew->options.relays_most = most_relays(options, workers);
     int rc = 0;
     for (unsigned i = 0; i < workers && !rc; i++)
         rc = open_thread(crew, i, err);

@@ -201,7 +201,7 @@ static enum relay_state late(struct relay *relay)
     case RELAY_STREAM:
         if (!head)
             return relay->state == RELAY_HELLO ? RELAY_CLOSING : RELAY_DRAIN;
-        facts_refused(relay, "RFC 9110 15.5.9",
+        facts_refused(&relay->victim, "RFC 9110 15.5.9",
                       "the request did not come in time", 0, 408);
         exchange_answer(&relay->exchange, 408,
                         "the request did not come in time");

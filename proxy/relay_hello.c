@@ -52,7 +52,7 @@ static enum relay_state hello_tls(struct relay *relay)
         return relay->victim.fin_in ? relay_cut(relay, FLOW_DONE) : RELAY_HELLO;
     if (used < 0) {
         relay->flow.tls = true;
-        facts_refused(relay, "RFC 8446 4.1.2", why, 0, 400);
+        facts_refused(&relay->victim, "RFC 8446 4.1.2", why, 0, 400);
         return relay_fail(relay, 400, SSL3_AD_ILLEGAL_PARAMETER, why);
     }
     if (!relay->flow.tls && note_hello(relay, &hello, (size_t)used))

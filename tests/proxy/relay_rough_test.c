@@ -386,6 +386,27 @@ static void a_tunnel_that_breaks_was_not_cut_by_a_hook(void **state)
     stage_close(&stage);
 }
 
+static void a_response_that_goes_wrong_midway_is_cut_and_named(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, GET);
+    actor_says(&server, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        "2\r\nhi\r\n");
+    stage_rest(&stage);
+    actor_says(&server, "zz\r\n");
+    actor_hears_reset(&victim);
+    actor_leaves(&victim);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    assert_true(stage_has_event(&stage, "http.refused", "RFC 9112 7.1"));
+    stage_close(&stage);
+}
+
 /* ---- where it goes -------------------------------------------------------- */
 
 static void no_spelling_of_our_own_address_makes_a_circle(void **state)
@@ -501,6 +522,7 @@ int main(void)
         cmocka_unit_test(a_url_and_a_host_that_differ_go_nowhere),
         cmocka_unit_test(
             a_second_request_for_another_server_does_not_reach_the_first),
+        cmocka_unit_test(a_response_that_goes_wrong_midway_is_cut_and_named),
     };
     return cmocka_run_group_tests(tests, make_authorities, free_authorities);
 }

@@ -395,6 +395,8 @@ static void a_malformed_response_becomes_502(void **state)
         actor_leaves(&victim);
         actor_leaves(&server);
         stage_empties(&stage);
+        assert_true(
+            stage_has_event(&stage, "http.refused", "\"dir\":\"down\""));
         stage_close(&stage);
     }
 }
