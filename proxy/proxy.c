@@ -97,8 +97,12 @@ void proxy_stop(struct proxy *proxy)
 static void on_connection(uv_stream_t *stream, int status)
 {
     struct listener *listener = stream->data;
+    struct worker *worker = &listener->proxy->worker;
     if (!status)
-        relay_accept(&listener->proxy->worker, stream);
+        relay_accept(worker, stream);
+    else if ((status == UV_EMFILE || status == UV_ENFILE) &&
+             !relay_shed(worker))
+        uv_sleep(1); /* another worker has the descriptors */
 }
 
 static int set_flag(int fd, int level, int option)

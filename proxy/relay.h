@@ -77,6 +77,11 @@ struct relay {
 /* Take the connection that `listener` offers. */
 void relay_accept(struct worker *worker, uv_stream_t *listener);
 
+/* No descriptor is left. libuv keeps one back for that, but several loops race
+ * for it, and a loop without it would accept in vain for ever. So the newest
+ * flow goes; false if there is none. */
+bool relay_shed(struct worker *worker);
+
 /* The worker stops: end at once if nothing is under way, else soon. */
 void relay_stop(struct relay *relay);
 

@@ -133,6 +133,17 @@ void relay_accept(struct worker *worker, uv_stream_t *listener)
     relay_advance(relay);
 }
 
+bool relay_shed(struct worker *worker)
+{
+    struct relay *relay = worker->first;
+    while (relay && relay->state == RELAY_CLOSING)
+        relay = relay->next;
+    if (!relay)
+        return false;
+    relay_enter(relay, relay_cut(relay, FLOW_REFUSED));
+    return true;
+}
+
 void relay_stop(struct relay *relay)
 {
     bool idle =
