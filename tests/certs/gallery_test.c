@@ -6,13 +6,16 @@
 #include "tests/certs/bench.h"
 
 #include "certs/gallery.h"
+#include "certs/raw.h"
 #include "certs/verify.h"
 
 #include <openssl/ct.h>
 #include <openssl/ocsp.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -242,10 +245,214 @@ static void each_row_gives_the_verdict_of_the_table(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* ---- single rows --------------------------------------------------------- */
+
+static struct forged hang_id(const char *id)
+{
+    return hang(forgery_find(id));
+}
+
+static bool is_test_name(const ASN1_STRING *name)
+{
+    const char *text = (const char *)ASN1_STRING_get0_data(name);
+    size_t len = (size_t)ASN1_STRING_length(name);
+    if (len && text[len - 1] == '.')
+        len--;
+    return ca_may_name(text) || (len == 1 && text[0] == '*') ||
+           (len > 5 && !strncasecmp(text + len - 5, ".test", 5));
+}
+
+/* Read as a victim does, and without the code of the wall itself. */
+static void no_leaf_names_a_host_that_exists(void **state)
+{
+    (void)state;
+    const struct forgery *it;
+    for (unsigned i = 0; (it = forgery_at(i)); i++) {
+        struct forged forged = hang(it);
+        GENERAL_NAMES *names =
+            X509_get_ext_d2i(forged.leaf, NID_subject_alt_name, NULL, NULL);
+        for (int j = 0; j < sk_GENERAL_NAME_num(names); j++) {
+            GENERAL_NAME *name = sk_GENERAL_NAME_value(names, j);
+            if (name->type == GEN_DNS && !is_test_name(name->d.dNSName))
+                fail_msg("%s names %s", it->id, name->d.dNSName->data);
+        }
+        GENERAL_NAMES_free(names);
+        forged_close(&forged);
+    }
+}
+
+/* Its key may be written to a disk. */
+static void a_leaf_that_is_a_ca_may_name_only_the_lab(void **state)
+{
+    (void)state;
+    unsigned count = 0;
+    const struct forgery *it;
+    for (unsigned i = 0; (it = forgery_at(i)); i++) {
+        struct forged forged = hang(it);
+        NAME_CONSTRAINTS *limits =
+            X509_get_ext_d2i(forged.leaf, NID_name_constraints, NULL, NULL);
+        if (X509_check_ca(forged.leaf)) {
+            count++;
+            if (!limits)
+                fail_msg("%s: an unconstrained CA leaves the gallery", it->id);
+        }
+        NAME_CONSTRAINTS_free(limits);
+        forged_close(&forged);
+    }
+    assert_true(count >= 2); /* p08, p09 */
+}
+
+static void no_key_of_a_ca_leaves_the_gallery(void **state)
+{
+    (void)state;
+    const struct forgery *it;
+    for (unsigned i = 0; (it = forgery_at(i)); i++) {
+        struct forged forged = hang(it);
+        for (int j = 0; j < sk_X509_num(forged.chain); j++)
+            assert_int_not_equal(
+                EVP_PKEY_eq(X509_get0_pubkey(sk_X509_value(forged.chain, j)),
+                            forged.key),
+                1);
+        assert_int_not_equal(
+            EVP_PKEY_eq(X509_get0_pubkey(gallery_root(gallery)), forged.key),
+            1);
+        forged_close(&forged);
+    }
+}
+
+static int sent_len(X509 *cert)
+{
+    return i2d_X509(cert, NULL);
+}
+
+static void bytes_that_cannot_be_read_are_sent_all_the_same(void **state)
+{
+    (void)state;
+    struct forged x10 = hang_id("x10"), x12 = hang_id("x12"),
+                  x13 = hang_id("x13");
+    unsigned char *der = NULL;
+    int len = i2d_X509(x10.leaf, &der);
+    assert_true(raw_is(x10.leaf) && raw_is(x12.leaf) && raw_is(x13.leaf));
+    assert_false(raw_is(original));
+    assert_memory_equal(der + len - 8, "and more", 8);
+    OPENSSL_free(der);
+
+    der = NULL;
+    len = i2d_X509(x12.leaf, &der);
+    assert_memory_equal(der, "\x30\x83\x00", 3);
+    OPENSSL_free(der);
+
+    der = NULL;
+    len = i2d_X509(x13.leaf, &der);
+    const unsigned char *at = der;
+    assert_null(d2i_X509(NULL, &at, len));
+    assert_int_equal(sent_len(x13.leaf), len);
+    OPENSSL_free(der);
+    forged_close(&x10);
+    forged_close(&x12);
+    forged_close(&x13);
+}
+
+/* The signature to the power of 3, as a lenient victim reads it: from the
+ * left, and not to the end. */
+static void s06_looks_signed_to_whoever_does_not_read_to_the_end(void **state)
+{
+    (void)state;
+    enum { SIZE = 256, HEAD = 2 + 8 + 1 + 19 };
+    struct forged s06 = hang_id("s06");
+    const ASN1_BIT_STRING *bits;
+    unsigned char *tbs = NULL, digest[32], cube[SIZE];
+    X509_get0_signature(&bits, NULL, s06.leaf);
+    BN_CTX *ctx = BN_CTX_new();
+    BIGNUM *n = NULL, *e = BN_new(), *root = BN_bin2bn(bits->data, SIZE, NULL);
+    BN_set_word(e, 3);
+    EVP_PKEY *key = X509_get0_pubkey(sk_X509_value(s06.chain, 0));
+    assert_true(EVP_PKEY_get_bn_param(key, "n", &n));
+    assert_true(BN_mod_exp(root, root, e, n, ctx));
+    assert_int_equal(BN_bn2binpad(root, cube, SIZE), SIZE);
+    int len = i2d_re_X509_tbs(s06.leaf, &tbs);
+    EVP_Digest(tbs, (size_t)len, digest, NULL, EVP_sha256(), NULL);
+    assert_memory_equal(cube, "\0\1\xff\xff\xff\xff\xff\xff\xff\xff\0", 11);
+    assert_memory_equal(cube + HEAD, digest, sizeof digest);
+    OPENSSL_free(tbs);
+    BN_CTX_free(ctx);
+    BN_free(n);
+    BN_free(e);
+    BN_free(root);
+    forged_close(&s06);
+}
+
+static void k12_needs_no_private_key(void **state)
+{
+    (void)state;
+    struct forged k12 = hang_id("k12");
+    BIGNUM *e = NULL;
+    assert_true(EVP_PKEY_get_bn_param(k12.key, "e", &e));
+    assert_true(BN_is_one(e));
+    BN_free(e);
+    forged_close(&k12);
+}
+
+static void t09_has_the_same_key_on_every_machine(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct gallery *another;
+    struct forged here = hang_id("t09"), there;
+    assert_int_equal(gallery_make("other", &another, &err), 0);
+    assert_int_equal(
+        gallery_forge(another, forgery_find("t09"), BANK, &there, &err), 0);
+    assert_int_equal(
+        EVP_PKEY_eq(X509_get0_pubkey(here.root), X509_get0_pubkey(there.root)),
+        1);
+    forged_close(&here);
+    forged_close(&there);
+    gallery_free(another);
+}
+
+static void chains_are_as_long_as_the_table_says(void **state)
+{
+    static const struct {
+        const char *id;
+        int count;
+    } chains[] = {{"c00", 1}, {"t02", 0}, {"t03", 1}, {"t07", 0}, {"t08", 3},
+                  {"t10", 3}, {"t11", 2}, {"p01", 2}, {"p04", 2}, {"p11", 12}};
+    (void)state;
+    for (size_t i = 0; i < sizeof chains / sizeof *chains; i++) {
+        struct forged forged = hang_id(chains[i].id);
+        if (sk_X509_num(forged.chain) != chains[i].count)
+            fail_msg("%s: %d, not %d", chains[i].id, sk_X509_num(forged.chain),
+                     chains[i].count);
+        forged_close(&forged);
+    }
+}
+
+static void nothing_is_hung_for_a_name_outside(void **state)
+{
+    (void)state;
+    const struct forgery *it;
+    for (unsigned i = 0; (it = forgery_at(i)); i++) {
+        struct err err = ERR_INIT;
+        struct forged forged;
+        assert_int_equal(
+            gallery_forge(gallery, it, "www.example.com", &forged, &err), -1);
+        assert_int_equal(err.code, EXIT_CONTAINMENT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_row_gives_the_verdict_of_the_table),
+        cmocka_unit_test(no_leaf_names_a_host_that_exists),
+        cmocka_unit_test(a_leaf_that_is_a_ca_may_name_only_the_lab),
+        cmocka_unit_test(no_key_of_a_ca_leaves_the_gallery),
+        cmocka_unit_test(bytes_that_cannot_be_read_are_sent_all_the_same),
+        cmocka_unit_test(s06_looks_signed_to_whoever_does_not_read_to_the_end),
+        cmocka_unit_test(k12_needs_no_private_key),
+        cmocka_unit_test(t09_has_the_same_key_on_every_machine),
+        cmocka_unit_test(chains_are_as_long_as_the_table_says),
+        cmocka_unit_test(nothing_is_hung_for_a_name_outside),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
