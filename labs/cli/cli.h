@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Subcommands and their options. One table per command makes the parser, the
- * text of --help, the man pages and the completions. */
+ * Subcommands and their options. One table per command makes the parser and
+ * the text of --help. */
 #ifndef LABS_CLI_CLI_H
 #define LABS_CLI_CLI_H
 

@@ -7,10 +7,13 @@
 #include "labs/engine/run.h"
 #include "labs/engine/shelf.h"
 
+#include <limits.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define NOT_GIVEN LLONG_MIN
 
 struct wishes {
     long long seed, timeout;
@@ -38,8 +41,12 @@ static int check(const struct wishes *wishes, struct err *err)
     if (wishes->play && strcmp(wishes->play, "solution") != 0 &&
         strcmp(wishes->play, "wrong") != 0)
         return wrong(err, "--play is solution or wrong");
-    if (wishes->seed < -1)
+    if (wishes->seed < 0 && wishes->seed != NOT_GIVEN)
         return wrong(err, "--seed is not negative");
+    if (wishes->timeout < 1 && wishes->timeout != NOT_GIVEN)
+        return wrong(err, "--timeout is a number of seconds, 1 or more");
+    if (wishes->student && !*wishes->student)
+        return wrong(err, "--student wants a name or a number");
     if (wishes->seed >= 0 && wishes->student)
         return wrong(err, "--seed and --student exclude each other");
     if (wishes->bare && wishes->topology)
@@ -67,7 +74,7 @@ static int run(const struct wishes *wishes, const char *lab, struct err *err)
         .seed = wishes->student     ? canary_student_seed(wishes->student)
                 : wishes->seed >= 0 ? (uint64_t)wishes->seed
                                     : random_seed(),
-        .timeout_s = wishes->timeout,
+        .timeout_s = wishes->timeout == NOT_GIVEN ? 0 : wishes->timeout,
         .bare = wishes->bare,
         .pause = wishes->pause,
         .talk = wishes->json ? stderr : stdout,
@@ -78,7 +85,7 @@ static int run(const struct wishes *wishes, const char *lab, struct err *err)
 
 int cmd_run(int argc, char **argv)
 {
-    struct wishes wishes = {.seed = -1};
+    struct wishes wishes = {.seed = NOT_GIVEN, .timeout = NOT_GIVEN};
     const struct option table[] = {
         {"seed", 0, OPTION_NUMBER, "N",
          "Draw names, passwords and amounts from this number.", &wishes.seed},

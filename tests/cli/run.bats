@@ -214,7 +214,9 @@ assert seal == it["seal"]'
 @test "what cannot be is refused before anything is made" {
     for words in "--no-input --topology hub:4" "--no-input --pause:2" \
         "--no-input --topology switch --bare:2" "--play maybe:2" \
-        "--no-input --seed 1 --student x:2" ":2"; do
+        "--no-input --seed 1 --student x:2" "--no-input --seed -1:2" \
+        "--no-input --timeout 0:2" "--no-input --timeout -1:2" \
+        "--no-input --student=:2" ":2"; do
         run "$MITMLAB" run "$FIXTURE" --out out ${words%:*} </dev/null
         [ "$status" -eq "${words##*:}" ]
         [ ! -e out ]
