@@ -57,7 +57,7 @@ static int make(const char *path, const struct choice *choice, struct err *err)
     struct report report;
     int rc = report_load(dir, &report, err);
     if (!rc) {
-        mend_capture(path, dir, &report);
+        mend_folder(path, dir, &report);
         rc = report_save(dir, &report, err);
         if (!rc && choice->json)
             print_json(&report, path);

@@ -88,6 +88,15 @@ void binder_use_reserve(struct binder *binder)
 
 /* ---- a folder of our own name -------------------------------------------- */
 
+static int lock_folder(const char *path, struct binder *binder, struct err *err)
+{
+    binder->lock = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (binder->lock >= 0 && !flock(binder->lock, LOCK_EX | LOCK_NB))
+        return 0;
+    err_set(err, "another run is writing to %s", path);
+    return -1;
+}
+
 static int make_new(const char *lab, struct binder *binder, struct err *err)
 {
     char stamp[32];
@@ -106,7 +115,7 @@ static int make_new(const char *lab, struct binder *binder, struct err *err)
             abort();
         if (!mkdir(path, 0700)) {
             binder->path = path;
-            return 0;
+            return lock_folder(path, binder, err);
         }
         free(path);
         if (errno != EEXIST)
@@ -136,15 +145,6 @@ static bool may_replace(const char *path)
     if (dir)
         closedir(dir);
     return dir && (run || empty);
-}
-
-static int lock_folder(const char *path, struct binder *binder, struct err *err)
-{
-    binder->lock = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (binder->lock >= 0 && !flock(binder->lock, LOCK_EX | LOCK_NB))
-        return 0;
-    err_set(err, "another run is writing to %s", path);
-    return -1;
 }
 
 static int take_existing(const char *out, struct binder *binder,

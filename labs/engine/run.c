@@ -169,15 +169,17 @@ static json_t *new_result(const struct play *play)
     const json_t *claims = lab_claims(play->lab);
     char now[32], *command = command_again(play);
     clock_text(now);
-    json_t *result = json_pack(
-        "{s:i,s:s,s:s,s:s,s:o,s:I,s:s*,s:s,s:s,s:s,s:s,s:[],s:[],s:o}",
-        "schema", 1, "lab", play->lab->id, "title", play->lab->title,
-        "question", play->lab->question, "claims",
-        claims ? json_deep_copy(claims) : json_array(), "seed",
-        (json_int_t)options->seed, "student", options->student, "status",
-        "interrupted", "started", now, "command", command, "play",
-        options->play ? options->play : "trainee", "steps", "questions",
-        "versions", papers_versions(options));
+    json_t *result =
+        json_pack("{s:i,s:s,s:s,s:s,s:o,s:I,s:s*,s:s,s:s,s:s,s:s,s:[],s:[],s:o,"
+                  "s:{s:b,s:s}}",
+                  "schema", 1, "lab", play->lab->id, "title", play->lab->title,
+                  "question", play->lab->question, "claims",
+                  claims ? json_deep_copy(claims) : json_array(), "seed",
+                  (json_int_t)options->seed, "student", options->student,
+                  "status", "interrupted", "started", now, "command", command,
+                  "play", options->play ? options->play : "trainee", "steps",
+                  "questions", "versions", papers_versions(options), "capture",
+                  "complete", false, "secrets", play->lab->secrets);
     free(command);
     return result;
 }

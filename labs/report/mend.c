@@ -1,11 +1,15 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * What a run that was killed could not do any more. */
 #include "labs/report/mend.h"
 
 #include "proxy/capture/capture.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 enum { COMMENTS_MOST = 200 };
@@ -79,7 +83,7 @@ static int finish(const char *capture, const char *keys, struct report *report,
     return capture_finish(&all, err);
 }
 
-void mend_capture(const char *path, int dir, struct report *report)
+static void mend_capture(const char *path, int dir, struct report *report)
 {
     struct err err = ERR_INIT;
     uint64_t cut = 0;
@@ -105,4 +109,30 @@ void mend_capture(const char *path, int dir, struct report *report)
         finish(capture, keys, report, &err))
         report_problem(report, "the capture got no names and secrets: %s",
                        err.text);
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind,
+                      struct FTW *at)
+{
+    (void)info, (void)kind, (void)at;
+    return remove(path);
+}
+
+/* The places of --bare, with their keys. Links are removed, not followed. */
+static void remove_places(const char *path, struct report *report)
+{
+    const char *places = arena_printf(&report->arena, "%s/places", path);
+    if (places)
+        nftw(places, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void mend_folder(const char *path, int dir, struct report *report)
+{
+    if (flock(dir, LOCK_EX | LOCK_NB)) {
+        report_problem(report, "a run is still writing to this folder");
+        return;
+    }
+    if (text_is(report->status, "interrupted"))
+        remove_places(path, report);
+    mend_capture(path, dir, report);
 }

@@ -353,7 +353,9 @@ signals() { # signals NAME...: hit a run whose victim waits for a stopped server
 @test "SIGTERM lets the step end, and says interrupted" {
     "$MITMLAB" run "$FIXTURE" --bare --no-input --out out >/dev/null &
     runner=$!
-    until [ -s out/result.json ]; do sleep 0.01; done
+    until [ -s out/result.json ]; do
+        kill -0 $runner && sleep 0.01 || return 1
+    done
     kill -TERM $runner
     status=0
     wait $runner || status=$?
@@ -423,7 +425,9 @@ in_small_disk() { # in_small_disk SCRIPT: with 2 MiB at ./disk
 @test "two runs do not write to one folder, and do not disturb each other" {
     "$MITMLAB" run "$FIXTURE" --bare --no-input --seed 7 --out out >/dev/null &
     first=$!
-    until [ -s out/result.json ]; do sleep 0.01; done
+    until [ -s out/result.json ]; do
+        kill -0 $first && sleep 0.01 || return 1
+    done
     kill -STOP $first
     run_bare --no-input
     kill -CONT $first
@@ -439,7 +443,9 @@ in_small_disk() { # in_small_disk SCRIPT: with 2 MiB at ./disk
     echo mark >>out/transcript.txt
     "$MITMLAB" run "$FIXTURE" --bare --no-input --out out >/dev/null &
     runner=$!
-    until [ -s out/.run/result.json ]; do sleep 0.01; done
+    until [ -s out/.run/result.json ]; do
+        kill -0 $runner && sleep 0.01 || return 1
+    done
     kill -KILL $runner
     wait $runner || true
     grep -q mark out/transcript.txt
@@ -449,7 +455,9 @@ in_small_disk() { # in_small_disk SCRIPT: with 2 MiB at ./disk
 @test "a run that is killed can be reported, with what had happened" {
     "$MITMLAB" run lab13 --bare --no-input --out out >/dev/null &
     runner=$!
-    until grep -qs '"status": "passed"' out/result.json; do sleep 0.01; done
+    until grep -qs '"status": "passed"' out/result.json; do
+        kill -0 $runner && sleep 0.01 || return 1
+    done
     kill -KILL $runner
     wait $runner || true
     [ "$(member '["status"]')" = interrupted ]
@@ -457,4 +465,34 @@ in_small_disk() { # in_small_disk SCRIPT: with 2 MiB at ./disk
     [ "$status" -eq 3 ]
     [[ $output == *"Interrupted."* && $output == *"200 OK"* ]]
     grep -q '"frame":' out/events.jsonl
+    [ ! -e out/places ]
+}
+
+@test "a capture that is to stay closed does so after a kill" {
+    "$MITMLAB" run lab01 --bare --no-input --out out >/dev/null &
+    runner=$!
+    until [ -s out/keys.log ]; do
+        kill -0 $runner && sleep 0.01 || return 1
+    done
+    kill -KILL $runner
+    wait $runner || true
+    run "$MITMLAB" report out
+    [ "$status" -eq 3 ]
+    key=$(head -n 1 out/keys.log | cut -d" " -f2)
+    ! grep -qaF "$key" out/capture.pcapng || false
+}
+
+@test "a report on a run that goes on leaves its capture alone" {
+    "$MITMLAB" run lab13 --bare --no-input --out out >/dev/null &
+    runner=$!
+    until grep -qs '"status": "passed"' out/result.json; do
+        kill -0 $runner && sleep 0.01 || return 1
+    done
+    kill -STOP $runner
+    run "$MITMLAB" report out
+    kill -CONT $runner
+    [ "$status" -eq 3 ]
+    [[ $output == *"a run is still writing to this folder"* ]]
+    wait $runner
+    [ "$(member '["status"]')" = passed ]
 }
