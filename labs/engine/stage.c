@@ -14,8 +14,7 @@
 enum {
     READY_MS = 5000,
     SYNC_MS = 5000,
-    BARE_PORTS = 8000,   /* added to ports below 1024 */
-    BARE_RECORDER = 100, /* added to the last byte of a place's address */
+    BARE_PORTS = 8000, /* added to ports below 1024 */
 };
 
 /* ---- places -------------------------------------------------------------- */
@@ -116,21 +115,17 @@ int stage_port(const struct play *play, int port)
 /* ---- names --------------------------------------------------------------- */
 
 /* With --bare a place is reached through the recorder, which listens at an
- * address of its own for each. */
+ * address of its own for each: 127.67.N.x for the place 127.66.N.x, so that no
+ * seed can draw it for a place. Whoever holds the block N holds both. */
 static void door_of(const struct play *play, const struct net_place *place,
                     char out[16])
 {
-    char copy[16];
-    memcpy(copy, place->ip4, sizeof copy);
-    char *dot = strrchr(copy, '.');
-    if (play->plan.topology != NET_BARE || !dot) {
-        memcpy(out, copy, sizeof copy);
-        return;
-    }
-    int last = atoi(dot + 1);
-    *dot = '\0';
-    unsigned door = (unsigned)(last + BARE_RECORDER) % 254 + 1;
-    snprintf(out, 16, "%.11s.%u", copy, door % 1000);
+    unsigned block, host;
+    if (play->plan.topology == NET_BARE &&
+        sscanf(place->ip4, "127.66.%u.%u", &block, &host) == 2)
+        snprintf(out, 16, "127.67.%u.%u", block & 0xff, host & 0xff);
+    else
+        memcpy(out, place->ip4, 16);
 }
 
 static const char *via_of(const struct play *play, const char *from,

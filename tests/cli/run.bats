@@ -496,3 +496,10 @@ in_small_disk() { # in_small_disk SCRIPT: with 2 MiB at ./disk
     wait $runner
     [ "$(member '["status"]')" = passed ]
 }
+
+@test "no seed draws an address for two" {
+    for seed in 14 16 27; do # these did
+        run "$MITMLAB" run lab13 --bare --no-input --seed $seed --out out
+        [ "$status" -eq 0 ]
+    done
+}
