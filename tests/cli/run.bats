@@ -8,6 +8,10 @@ setup() {
     cd "$BATS_TEST_TMPDIR"
 }
 
+teardown() { # a test that fails leaves nothing that runs on
+    [ -z "${runner:-}" ] || kill -KILL "$runner" 2>/dev/null || true
+}
+
 run_bare() { # run_bare ARGUMENT...: the fixture, into ./out
     run "$MITMLAB" run "$FIXTURE" --bare --seed 7 --out out "$@"
 }
@@ -316,49 +320,59 @@ strike() { # strike SIGNAL: hit the proxy of lab14 while the victim waits
     [[ "$(member '["reason"]')" == *"the proxy crashed"*"no longer answers"* ]]
 }
 
-signals() { # signals NAME...: hit a run whose victim waits for a stopped server
-    "$MITMLAB" run "$FIXTURE" --bare --no-input --out out >/dev/null &
+LESSONS="$BATS_TEST_DIRNAME/../../labs"
+
+hang() { # hang LAB PLACE ARGUMENT...: run LAB with an act that never ends
+    lab=$1 place=$2
+    shift 2
+    rm -rf hang
+    cp -r "$lab" hang
+    sed -i "$place"' { "mitmlab", as = "hang", at = "victim", \
+        args = { "proxy", "--listen", "127.0.0.1:0", \
+                 "--upstream", "http://127.0.0.1:9" } },' hang/lab.lua
+    "$MITMLAB" run ./hang --bare --no-input --out out "$@" >/dev/null 3>&- &
     runner=$!
-    until bank=$(pgrep -P $runner -x bank-server); do sleep 0.01; done
-    kill -STOP "$bank"
-    sleep 0.2
+    until pgrep -P $runner -f 'http://127.0.0.1:9$' >/dev/null; do
+        kill -0 $runner && sleep 0.01 || return 1
+    done
+}
+
+finish() { # finish SIGNAL...: hit the run that hangs; $status, $took in ms
     started=$(date +%s%N)
     for signal in "$@"; do
         kill -"$signal" $runner
-        sleep 0.05
+        sleep 0.05 # two signals at once are one
     done
     status=0
     wait $runner || status=$?
     took=$((($(date +%s%N) - started) / 1000000))
+}
+
+@test "SIGINT lets the step end for 2 s, a second one is immediate" {
+    hang "$FIXTURE" '/as = "closed"/i'
+    bank=$(pgrep -P $runner -x bank-server)
+    finish INT
+    once=$took
+    [ "$status" -eq 130 ]
+    [ "$once" -ge 2000 ]
     [ "$(member '["status"]')" = interrupted ]
+    [ "$(member '["reason"]')" = "Ended by SIGINT (Ctrl-C)." ]
+    [ -s out/report.html ]
     for _ in $(seq 100); do # its death is asked for by the kernel
         [ -e "/proc/$bank/exe" ] || break
         sleep 0.02
     done
     [ ! -e "/proc/$bank/exe" ]
-}
-
-@test "SIGINT lets the step end for 2 s, a second one is immediate" {
-    signals INT
-    [ "$status" -eq 130 ]
-    [ "$took" -lt 6000 ]
-    [ "$(member '["reason"]')" = "Ended by SIGINT (Ctrl-C)." ]
-    [ -s out/report.html ]
     rm -r out
-    signals INT INT
+    hang "$FIXTURE" '/as = "closed"/i'
+    finish INT INT
     [ "$status" -eq 130 ]
-    [ "$took" -lt 1000 ]
+    [ "$took" -lt "$once" ]
 }
 
 @test "SIGTERM lets the step end, and says interrupted" {
-    "$MITMLAB" run "$FIXTURE" --bare --no-input --out out >/dev/null &
-    runner=$!
-    until [ -s out/result.json ]; do
-        kill -0 $runner && sleep 0.01 || return 1
-    done
-    kill -TERM $runner
-    status=0
-    wait $runner || status=$?
+    hang "$FIXTURE" '/as = "closed"/i'
+    finish TERM
     [ "$status" -eq 143 ]
     [ "$(member '["status"]')" = interrupted ]
     [ -s out/report.html ]
@@ -423,43 +437,28 @@ in_small_disk() { # in_small_disk SCRIPT: with 2 MiB at ./disk
 }
 
 @test "two runs do not write to one folder, and do not disturb each other" {
-    "$MITMLAB" run "$FIXTURE" --bare --no-input --seed 7 --out out >/dev/null &
-    first=$!
-    until [ -s out/result.json ]; do
-        kill -0 $first && sleep 0.01 || return 1
-    done
-    kill -STOP $first
+    hang "$FIXTURE" '/as = "closed"/i'
     run_bare --no-input
-    kill -CONT $first
     [ "$status" -eq 4 ]
     [[ $output == *"another run is writing to out"* ]]
     "$MITMLAB" run "$FIXTURE" --bare --no-input --seed 7 --out out2 >/dev/null
-    wait $first
-    [ "$(member '["status"]')" = passed ]
+    kill -0 $runner
+    finish INT INT
+    [ "$(member '["status"]')" = interrupted ]
 }
 
 @test "a run that is interrupted leaves the folder that it would replace" {
     run_bare --no-input
     echo mark >>out/transcript.txt
-    "$MITMLAB" run "$FIXTURE" --bare --no-input --out out >/dev/null &
-    runner=$!
-    until [ -s out/.run/result.json ]; do
-        kill -0 $runner && sleep 0.01 || return 1
-    done
-    kill -KILL $runner
-    wait $runner || true
+    hang "$FIXTURE" '/as = "closed"/i'
+    finish KILL
     grep -q mark out/transcript.txt
     [ "$(member '["status"]')" = passed ]
 }
 
 @test "a run that is killed can be reported, with what had happened" {
-    "$MITMLAB" run lab13 --bare --no-input --out out >/dev/null &
-    runner=$!
-    until grep -qs '"status": "passed"' out/result.json; do
-        kill -0 $runner && sleep 0.01 || return 1
-    done
-    kill -KILL $runner
-    wait $runner || true
+    hang "$LESSONS"/13-* '/as = "selfsigned"/i'
+    finish KILL
     [ "$(member '["status"]')" = interrupted ]
     run "$MITMLAB" report out
     [ "$status" -eq 3 ]
@@ -469,13 +468,11 @@ in_small_disk() { # in_small_disk SCRIPT: with 2 MiB at ./disk
 }
 
 @test "a capture that is to stay closed does so after a kill" {
-    "$MITMLAB" run lab01 --bare --no-input --out out >/dev/null &
-    runner=$!
-    until [ -s out/keys.log ]; do
-        kill -0 $runner && sleep 0.01 || return 1
-    done
-    kill -KILL $runner
-    wait $runner || true
+    cp -r "$FIXTURE" closed
+    sed -i 's/bare     = true,/& secrets = "after",/' closed/lab.lua
+    hang closed '/https:..bank/a'
+    [ -s out/keys.log ]
+    finish KILL
     run "$MITMLAB" report out
     [ "$status" -eq 3 ]
     key=$(head -n 1 out/keys.log | cut -d" " -f2)
@@ -483,18 +480,13 @@ in_small_disk() { # in_small_disk SCRIPT: with 2 MiB at ./disk
 }
 
 @test "a report on a run that goes on leaves its capture alone" {
-    "$MITMLAB" run lab13 --bare --no-input --out out >/dev/null &
-    runner=$!
-    until grep -qs '"status": "passed"' out/result.json; do
-        kill -0 $runner && sleep 0.01 || return 1
-    done
-    kill -STOP $runner
+    hang "$FIXTURE" '/as = "closed"/i'
     run "$MITMLAB" report out
-    kill -CONT $runner
     [ "$status" -eq 3 ]
     [[ $output == *"a run is still writing to this folder"* ]]
-    wait $runner
-    [ "$(member '["status"]')" = passed ]
+    kill -0 $runner
+    finish INT INT
+    [ "$(member '["status"]')" = interrupted ]
 }
 
 @test "no seed draws an address for two" {
