@@ -3,10 +3,15 @@
 # that gives none is made by setting the limits of a user namespace to 0, which
 # needs no privilege.
 
+lacks() { # lacks WHAT: skip, but not in CI, where nothing may be missing
+    [ -z "${CI:-}" ] || return 1
+    skip "this machine gives no $1"
+}
+
 closed() { # closed SETTING ARGUMENT...: doctor where that limit is 0
     setting=$1
     shift
-    unshare -Ur true || skip "this machine gives no user namespaces"
+    unshare -Ur true || lacks "user namespaces"
     run unshare -Ur sh -c \
         "echo 0 >/proc/sys/user/$setting && exec $MITMLAB doctor $*"
 }

@@ -22,6 +22,8 @@
 
 #include <cmocka.h>
 
+#include "tests/need.h"
+
 /* cmocka calls it through pointers, so each test file uses what it needs. */
 #define STAND __attribute__((unused)) static
 
@@ -40,8 +42,7 @@ STAND void stand_look(void)
 
 STAND void need_namespaces(void)
 {
-    if (!machine_gives_namespaces)
-        skip();
+    need(machine_gives_namespaces, "namespaces to give");
 }
 
 STAND struct net_plan stand_plan(enum net_topology topology)

@@ -263,8 +263,7 @@ static void wireshark_shows_the_inside_of_tls_and_the_comments(void **state)
         {1, "the attack starts here"}};
     char line[512], out[8192];
     (void)state;
-    if (!wire_has("tshark"))
-        skip();
+    need(wire_has("tshark"), "tshark");
     save_tls_session();
     finish(CAPTURE_SECRETS_ALL, comments, 1);
     snprintf(line, sizeof line,

@@ -308,8 +308,7 @@ static void wireshark_counts_alike(void **state)
     char path[] = "/tmp/mitmlab-index-XXXXXX", line[512], out[4096];
     struct wire wire;
     (void)state;
-    if (!wire_has("tshark"))
-        skip();
+    need(wire_has("tshark"), "tshark");
     int fd = mkstemp(path);
     wire_start(&wire);
     wire_open(&wire);
