@@ -7,6 +7,7 @@
 #include "proxy/exchange.h"
 
 #include "proxy/answer.h"
+#include "proxy/authority.h"
 #include "proxy/facts.h"
 #include "proxy/relay.h"
 #include "proxy/worker.h"
@@ -14,7 +15,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 enum {
     BODY_MOST = 1024 * 1024,
@@ -214,70 +214,6 @@ static enum step no_head_any_more(struct exchange *exchange, struct half *half)
                       : "the server ended without a response");
 }
 
-/* A name without the port that its scheme implies. */
-static struct span plain_host(const char *bytes, struct span host,
-                              const char *port)
-{
-    size_t len = strlen(port);
-    if (host.len >= len && !memcmp(bytes + host.at + host.len - len, port, len))
-        host.len -= (uint32_t)len;
-    else if (host.len && bytes[host.at + host.len - 1] == ':')
-        host.len--;
-    return host;
-}
-
-/* With a URL as its target a request names its server twice. Recipients that
- * go by the other name would read another request than we do. */
-static bool hosts_differ(const struct exchange *exchange,
-                         const struct half *half, struct http1_fault *fault)
-{
-    const struct http1_head *head = &exchange->relay->worker->head;
-    const char *bytes = front(half);
-    const struct http1_field *field = http1_field(head, bytes, "Host", NULL);
-    if (!field || head->host.at == field->value.at ||
-        head->host.at == head->target.at)
-        return false; /* one name only; or CONNECT, which is refused anyway */
-    bool https = !strncasecmp(bytes + head->target.at, "https:", 6);
-    const char *port = https ? ":443" : ":80";
-    struct span url = plain_host(bytes, head->host, port);
-    struct span host = plain_host(bytes, field->value, port);
-    *fault = (struct http1_fault){
-        .rule = "RFC 9112 3.2.2",
-        .sentence = "the URL and Host name different servers",
-        .offset = field->value.at,
-        .status = 400,
-        .name = "host-differs",
-    };
-    return url.len != host.len ||
-           strncasecmp(bytes + url.at, bytes + host.at, url.len);
-}
-
-/* Where the victim's own word says which server it is, the first request of a
- * connection has chosen it for all. */
-static bool leads_elsewhere(const struct exchange *exchange,
-                            const struct half *half, struct http1_fault *fault)
-{
-    const struct relay *relay = exchange->relay;
-    const struct proxy_options *options = options_of(exchange);
-    struct span host = relay->worker->head.host;
-    struct target target;
-    if (options->upstream || options->transparent || relay->flow.tls ||
-        !relay->flow.exchanges)
-        return false;
-    *fault = (struct http1_fault){
-        .rule = "RFC 9110 15.5.20",
-        .sentence = "this connection leads to the server that its first "
-                    "request named; another server needs another connection",
-        .offset = host.at,
-        .status = 421,
-        .name = "misdirected",
-    };
-    return target_from_host(front(half) + host.at, host.len,
-                            address_port(&relay->flow.listener), &target) ||
-           target.port != relay->target.port ||
-           strcasecmp(target.host, relay->target.host);
-}
-
 /* > 0: length of the head, which is in worker->head; 0: *out says what now. */
 static size_t read_head(struct exchange *exchange, struct half *half,
                         enum step *out)
@@ -294,8 +230,8 @@ static size_t read_head(struct exchange *exchange, struct half *half,
                                    exchange->method, front(half), len,
                                    &exchange->relay->worker->head, &fault);
         if (used > 0 && request &&
-            (hosts_differ(exchange, half, &fault) ||
-             leads_elsewhere(exchange, half, &fault)))
+            authority_is_wrong(exchange->relay, &exchange->relay->worker->head,
+                               front(half), &fault))
             used = -1;
         if (used > 0)
             return (size_t)used;

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which server a request names (its URL, its Host), held against itself and
+ * against the server that its connection leads to. */
+#ifndef PROXY_AUTHORITY_H
+#define PROXY_AUTHORITY_H
+
+#include "proxy/http1.h"
+
+#include <stdbool.h>
+
+struct relay;
+
+/* True when the request must not be passed on, and *fault says why: it names
+ * two servers (RFC 9112 3.2.2), or another one than the first request of its
+ * connection did (RFC 9110 15.5.20). `bytes` is where the spans of the head
+ * lead. */
+bool authority_is_wrong(const struct relay *relay,
+                        const struct http1_head *head, const char *bytes,
+                        struct http1_fault *fault);
+
+#endif
