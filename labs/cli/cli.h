@@ -12,10 +12,11 @@
 #include <stdio.h>
 
 enum option_kind {
-    OPTION_FLAG,   /* --json                bool * */
-    OPTION_TEXT,   /* --out DIR             const char ** */
-    OPTION_NUMBER, /* --seed N              long long * */
-    OPTION_LIST,   /* --listen A:P (again)  struct option_list * */
+    OPTION_FLAG,    /* --json                bool * */
+    OPTION_TEXT,    /* --out DIR             const char ** */
+    OPTION_NUMBER,  /* --seed N              long long * */
+    OPTION_LIST,    /* --listen A:P (again)  struct option_list * */
+    OPTION_HEADING, /* a title in --help (its sentence) above what follows */
 };
 
 struct option_list {

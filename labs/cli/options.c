@@ -11,7 +11,8 @@ static const struct option *find_long(const struct option *table,
                                       const char *name, size_t len)
 {
     for (; table->name; table++)
-        if (strlen(table->name) == len && !strncmp(table->name, name, len))
+        if (len && strlen(table->name) == len &&
+            !strncmp(table->name, name, len))
             return table;
     return NULL;
 }
@@ -27,9 +28,9 @@ static const struct option *find_letter(const struct option *table, char letter)
 static int unknown(const struct command *command, const struct option *table,
                    const char *word, struct err *err)
 {
-    const char *names[64];
+    const char *names[128];
     unsigned count = 0;
-    for (; table->name && count < 63; table++)
+    for (; table->name && count < 127; table++)
         names[count++] = table->name;
     names[count] = NULL;
     const char *near = nearest(word + strspn(word, "-"), names);
@@ -81,6 +82,8 @@ static int take(const struct option *option, const char *value, struct err *err)
         return take_number(option, value, err);
     case OPTION_LIST:
         return take_item(option, value, err);
+    case OPTION_HEADING:
+        break;
     }
     return -1;
 }
@@ -157,9 +160,13 @@ void options_help(const struct command *command, const struct option *table,
 {
     fprintf(out, "usage: mitmlab %s\n\n%s\n", command->synopsis,
             command->sentence);
-    if (table->name)
+    if (table->name && table->kind != OPTION_HEADING)
         fprintf(out, "\noptions:\n");
     for (; table->name; table++) {
+        if (table->kind == OPTION_HEADING) {
+            fprintf(out, "\n%s:\n", table->sentence);
+            continue;
+        }
         char name[64];
         snprintf(name, sizeof name, "%s%c%s--%s%s%s", table->letter ? "-" : "",
                  table->letter ? table->letter : ' ',

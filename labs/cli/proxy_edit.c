@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Options of `mitmlab proxy`: what becomes of the traffic. The proxy knows no
+ * attack; they become its hooks here. */
+#include "attacks/attack.h"
+#include "labs/cli/proxy_parts.h"
+#include "proxy/http1.h"
+#include "proxy/script.h"
+
+static int take_lenient(const struct proxy_wishes *wishes,
+                        struct proxy_setup *setup, struct err *err)
+{
+    const char *names[33];
+    unsigned count = 0;
+    while (count < 32 && http1_lenient_name(count)) {
+        names[count] = http1_lenient_name(count);
+        count++;
+    }
+    names[count] = NULL;
+    for (unsigned i = 0; i < wishes->edit.lenient.count; i++) {
+        const char *name = wishes->edit.lenient.items[i];
+        unsigned bit = http1_lenient_bit(name);
+        setup->options.lenient |= bit;
+        if (bit)
+            continue;
+        const char *near = nearest(name, names);
+        err_code(err, EXIT_USAGE, "no leniency \"%s\"%s%s%s", name,
+                 near ? " (did you mean " : "", near ? near : "",
+                 near ? "?)" : "");
+        return -1;
+    }
+    return 0;
+}
+
+/* After the attacks, so that it sees what they made of a message. */
+static int take_script(const struct proxy_wishes *wishes,
+                       struct proxy_setup *setup, struct err *err)
+{
+    if (!wishes->edit.script)
+        return 0;
+    if (script_load(wishes->edit.script, setup->options.body_most,
+                    &setup->script, err))
+        return -1;
+    setup->hooks[setup->options.hooks_count++] = script_hook(setup->script);
+    return 0;
+}
+
+static int take_attacks(const struct proxy_wishes *wishes,
+                        struct proxy_setup *setup, struct err *err)
+{
+    struct attack_env env = {.kind = ATTACK_HOOK,
+                             .signers = &setup->options.signers};
+    if (wishes->edit.attacks.count > PROXY_HOOKS_MOST - 1) {
+        err_code(err, EXIT_USAGE, "proxy takes at most %d attacks",
+                 PROXY_HOOKS_MOST - 1);
+        return -1;
+    }
+    for (unsigned i = 0; i < wishes->edit.attacks.count; i++) {
+        struct attack_run **run = &setup->runs[setup->runs_count];
+        if (attack_start(wishes->edit.attacks.items[i], &env, run, err))
+            return -1;
+        setup->runs_count++;
+        setup->hooks[setup->options.hooks_count++] = &(*run)->hook;
+    }
+    setup->options.hooks = setup->hooks;
+    return 0;
+}
+
+static int take_body(const struct proxy_wishes *wishes,
+                     struct proxy_setup *setup, struct err *err)
+{
+    if (wishes->edit.body < 0 || wishes->edit.body > 1 << 20) {
+        err_code(err, EXIT_USAGE, "--body wants at most 1048576 KiB");
+        return -1;
+    }
+    setup->options.body_most = (size_t)wishes->edit.body * 1024;
+    return 0;
+}
+
+static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
+{
+    option_row(rows,
+               (struct option){"attack", 'a', OPTION_LIST, "NAME,key=value",
+                               "Switch an attack on; may be given again",
+                               &wishes->edit.attacks});
+    option_row(rows,
+               (struct option){"script", 's', OPTION_TEXT, "FILE.lua",
+                               "Let a Lua script edit requests and responses",
+                               &wishes->edit.script});
+    option_row(rows,
+               (struct option){"body", 0, OPTION_NUMBER, "KIB",
+                               "Keep bodies up to this size for attacks (1024)",
+                               &wishes->edit.body});
+    option_row(rows,
+               (struct option){
+                   "lenient", 0, OPTION_LIST, "NAME",
+                   "Tolerate one kind of malformed HTTP; may be given again",
+                   &wishes->edit.lenient});
+}
+
+static int take(const struct proxy_wishes *wishes, struct proxy_setup *setup,
+                struct err *err)
+{
+    return take_body(wishes, setup, err) || take_lenient(wishes, setup, err) ||
+                   take_attacks(wishes, setup, err) ||
+                   take_script(wishes, setup, err)
+               ? -1
+               : 0;
+}
+
+static void undo(struct proxy_setup *setup)
+{
+    script_free(setup->script);
+    for (unsigned i = 0; i < setup->runs_count; i++)
+        attack_stop(setup->runs[i]);
+}
+
+const struct proxy_part proxy_part_edit = {"traffic", rows, take, undo};

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `mitmlab proxy` in parts. Each part is one group of options in --help and
+ * one file, proxy_<part>.c: it names its options, makes of what was given a
+ * piece of `struct proxy_options`, and undoes that at the end. cmd_proxy.c
+ * holds the order. */
+#ifndef LABS_CLI_PROXY_PARTS_H
+#define LABS_CLI_PROXY_PARTS_H
+
+#include "labs/cli/cli.h"
+#include "proxy/proxy.h"
+
+/* As given on the command line; a struct for each part. */
+struct proxy_wishes {
+    struct {
+        struct option_list listen;
+        const char *upstream, *hosts;
+        bool transparent;
+    } ways;
+    struct {
+        const char *ca, *issuer, *upstream_ca, *keylog;
+        bool insecure;
+    } legs;
+    struct {
+        struct option_list attacks, lenient;
+        const char *script;
+        long long body;
+    } edit;
+    struct {
+        bool json, trace;
+    } look;
+    struct {
+        long long workers, idle;
+    } limits;
+};
+
+/* What was made of it, and must be undone. */
+struct proxy_setup {
+    struct proxy_options options;
+    unsigned workers;
+    struct target upstream;
+    struct ca *rogue, *lab;
+    X509 *anchor;
+    struct attack_run *runs[PROXY_HOOKS_MOST];
+    unsigned runs_count;
+    struct hook *hooks[PROXY_HOOKS_MOST];
+    struct script *script;
+    bool intercepts;
+};
+
+/* Rows of the option table, in the order of --help. */
+struct option_rows {
+    struct option row[96];
+    unsigned count;
+};
+
+static inline void option_row(struct option_rows *rows, struct option option)
+{
+    rows->row[rows->count++] = option;
+}
+
+struct proxy_part {
+    const char *title; /* of the group in --help */
+    /* Append rows whose targets are in `wishes`. */
+    void (*rows)(struct proxy_wishes *wishes, struct option_rows *rows);
+    /* -1 with a sentence; undo() is called all the same. */
+    int (*take)(const struct proxy_wishes *wishes, struct proxy_setup *setup,
+                struct err *err);
+    void (*undo)(struct proxy_setup *setup); /* NULL: nothing to undo */
+};
+
+extern const struct proxy_part proxy_part_ways;   /* how victims come in */
+extern const struct proxy_part proxy_part_legs;   /* TLS on both legs */
+extern const struct proxy_part proxy_part_edit;   /* what becomes of traffic */
+extern const struct proxy_part proxy_part_look;   /* what is seen of it */
+extern const struct proxy_part proxy_part_limits; /* how much of it */
+
+#endif
