@@ -8,7 +8,7 @@ BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config
 
 TEST_PACKAGES="clang libclang-rt-14-dev clang-format libcmocka-dev bats
     tshark wireshark-common curl wget openssl strace procps iproute2
-    node-llhttp python3"
+    node-llhttp python3 zsh fish mandoc"
 
 installed() {
     dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^ii'

@@ -57,8 +57,17 @@ extern const struct command commands[]; /* ends with a NULL name */
 int options_parse(const struct command *command, const struct option *table,
                   int argc, char **argv, struct arguments *rest, bool *helped,
                   struct err *err);
+
+/* What --help prints. The forms other than text are for programs, asked for
+ * with --help=roff and so on: the manual pages and the completions are made of
+ * them, so that the table stays the only place that names an option. */
+enum help_form { HELP_TEXT, HELP_ROFF, HELP_BASH, HELP_ZSH, HELP_FISH };
 void options_help(const struct command *command, const struct option *table,
                   FILE *out);
+
+/* In manual.c: one command in any form but text. */
+void manual_command(const struct command *command, const struct option *table,
+                    enum help_form form, FILE *out);
 
 /* "mitmlab: <sentence>" on stderr; returns the exit code in err. */
 int cli_fail(const struct err *err);

@@ -135,26 +135,43 @@ static void list_json(void)
     json_decref(whole);
 }
 
+static int explain(const struct term *term, const char *word)
+{
+    const struct topic *topic = find_topic(word);
+    if (topic) {
+        topic->print(term);
+        return EXIT_OK;
+    }
+    const struct command *command = command_find(word);
+    if (!command || command->hidden)
+        return no_such_topic(word);
+    char name[32], help[] = "--help";
+    snprintf(name, sizeof name, "%s", word);
+    char *argv[] = {name, help, NULL};
+    return command->run(2, argv);
+}
+
 int cmd_help(int argc, char **argv)
 {
+    bool json = false, helped;
+    const struct option table[] = {
+        {"json", 0, OPTION_FLAG, NULL, "Print JSON.", &json},
+        {0},
+    };
+    struct arguments rest;
+    struct err err = ERR_INIT;
     struct term term;
     term_look(&term, 1);
-    if (argc == 2 && !strcmp(argv[1], "--json")) {
+    if (options_parse(command_find("help"), table, argc, argv, &rest, &helped,
+                      &err))
+        return cli_fail(&err);
+    if (helped)
+        return EXIT_OK;
+    if (json)
         list_json();
-        return EXIT_OK;
-    }
-    if (argc < 2 || !strcmp(argv[1], "--help")) {
+    else if (!rest.count)
         list_all(&term);
-        return EXIT_OK;
-    }
-    const struct topic *topic = find_topic(argv[1]);
-    if (topic) {
-        topic->print(&term);
-        return EXIT_OK;
-    }
-    const struct command *command = command_find(argv[1]);
-    if (!command || command->hidden)
-        return no_such_topic(argv[1]);
-    char *help[] = {argv[1], "--help", NULL};
-    return command->run(2, help);
+    else
+        return explain(&term, rest.items[0]);
+    return EXIT_OK;
 }

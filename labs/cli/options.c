@@ -2,6 +2,7 @@
  *
  * The option parser and the help text, both from one table. */
 #include "labs/cli/cli.h"
+#include "labs/cli/term.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -130,6 +131,38 @@ static int keep_argument(const struct command *command, const char *word,
     return 0;
 }
 
+/* HELP_TEXT as well when the word is another one: see wants_help(). */
+static enum help_form help_form(const char *word)
+{
+    static const char *const names[] = {
+        [HELP_ROFF] = "roff",
+        [HELP_BASH] = "bash",
+        [HELP_ZSH] = "zsh",
+        [HELP_FISH] = "fish",
+    };
+    const char *prefix = "--help=";
+    if (strncmp(word, prefix, strlen(prefix)))
+        return HELP_TEXT;
+    for (unsigned i = HELP_ROFF; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(word + strlen(prefix), names[i]))
+            return (enum help_form)i;
+    return HELP_TEXT;
+}
+
+/* True when the word asked for help, and got it. */
+static bool wants_help(const struct command *command,
+                       const struct option *table, const char *word)
+{
+    enum help_form form = help_form(word);
+    if (form != HELP_TEXT)
+        manual_command(command, table, form, stdout);
+    else if (!strcmp(word, "--help") || !strcmp(word, "-h"))
+        options_help(command, table, stdout);
+    else
+        return false;
+    return true;
+}
+
 int options_parse(const struct command *command, const struct option *table,
                   int argc, char **argv, struct arguments *rest, bool *helped,
                   struct err *err)
@@ -144,8 +177,7 @@ int options_parse(const struct command *command, const struct option *table,
                 return -1;
         } else if (!strcmp(word, "--")) {
             only_words = true;
-        } else if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
-            options_help(command, table, stdout);
+        } else if (wants_help(command, table, word)) {
             *helped = true;
             return 0;
         } else if (parse_one(command, table, argc, argv, &at, err)) {
@@ -155,24 +187,41 @@ int options_parse(const struct command *command, const struct option *table,
     return 0;
 }
 
+/* "  -l, --listen ADDRESS:PORT" */
+static void option_head(const struct option *option, char head[64])
+{
+    const char *value = option->value ? option->value : "";
+    if (option->letter)
+        snprintf(head, 64, "  -%c, --%s%s%s", option->letter, option->name,
+                 *value ? " " : "", value);
+    else
+        snprintf(head, 64, "      --%s%s%s", option->name, *value ? " " : "",
+                 value);
+}
+
 void options_help(const struct command *command, const struct option *table,
                   FILE *out)
 {
-    fprintf(out, "usage: mitmlab %s\n\n%s\n", command->synopsis,
-            command->sentence);
+    struct term term;
+    term_look(&term, fileno(out));
+    unsigned column = term.width < 60 ? 8 : 29;
+    term_flow(out, &term, command->synopsis, 0, "usage: mitmlab ");
+    fputc('\n', out);
+    term_flow(out, &term, command->sentence, 0, "");
     if (table->name && table->kind != OPTION_HEADING)
         fprintf(out, "\noptions:\n");
     for (; table->name; table++) {
+        char head[64], padded[64];
         if (table->kind == OPTION_HEADING) {
             fprintf(out, "\n%s:\n", table->sentence);
             continue;
         }
-        char name[64];
-        snprintf(name, sizeof name, "%s%c%s--%s%s%s", table->letter ? "-" : "",
-                 table->letter ? table->letter : ' ',
-                 table->letter ? ", " : "   ", table->name,
-                 table->value ? " " : "", table->value ? table->value : "");
-        fprintf(out, "  %-26s %s\n", name, table->sentence);
+        option_head(table, head);
+        bool fits = strlen(head) < column;
+        if (!fits)
+            fprintf(out, "%s\n", head);
+        snprintf(padded, sizeof padded, "%-*s", (int)column, fits ? head : "");
+        term_flow(out, &term, table->sentence, 0, padded);
     }
 }
 

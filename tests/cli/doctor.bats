@@ -3,10 +3,7 @@
 # that gives none is made by setting the limits of a user namespace to 0, which
 # needs no privilege.
 
-lacks() { # lacks WHAT: skip, but not in CI, where nothing may be missing
-    [ -z "${CI:-}" ] || return 1
-    skip "this machine gives no $1"
-}
+load common
 
 closed() { # closed SETTING ARGUMENT...: doctor where that limit is 0
     setting=$1

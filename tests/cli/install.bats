@@ -31,6 +31,14 @@ setup() {
     fi
 }
 
+@test "manual pages and completions are installed with it" {
+    for file in man/man1/mitmlab.1 man/man1/mitmlab-run.1 \
+        bash-completion/completions/mitmlab zsh/site-functions/_mitmlab \
+        fish/vendor_completions.d/mitmlab.fish; do
+        [ -s "$installed/share/$file" ]
+    done
+}
+
 @test "a link to it is as good" {
     mkdir bin
     ln -s "$installed/bin/mitmlab" bin/mitmlab

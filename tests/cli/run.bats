@@ -4,10 +4,7 @@
 
 FIXTURE="$BATS_TEST_DIRNAME/../labs/fixture/90-a-small-lab"
 
-lacks() { # lacks WHAT: skip, but not in CI, where nothing may be missing
-    [ -z "${CI:-}" ] || return 1
-    skip "this machine gives no $1"
-}
+load common
 
 setup() {
     cd "$BATS_TEST_TMPDIR"
