@@ -49,6 +49,7 @@ struct client_options {
     const char *get, *post, *body, *bank;
     const char *user, *password, *transfer;
     const char *trust, *fields[CLIENT_FIELDS_MOST];
+    const char *own; /* the value of kind->option, NULL: not given */
     unsigned fields_count;
     bool balance, json;
     int tls; /* TLS1_2_VERSION ...; 0: 1.2 or later */
@@ -67,8 +68,33 @@ struct client_url {
 typedef int client_check(SSL_CTX *context, SSL *ssl, const char *host,
                          const char *trust_file);
 
+struct client;
+
+/* What makes one client another than the next. */
+struct client_kind {
+    const char *program;
+    const char *does; /* its one sentence */
+    client_check *check;
+    /* What it looks at when the handshake is complete, before it asks for
+     * anything, and when all answers are there. NULL: nothing. CLIENT_OK, or
+     * the code with which it ends: see client_refuse_late(). */
+    int (*after_handshake)(struct client *client);
+    int (*after_answers)(struct client *client);
+    /* An option of its own, or NULL; what its value may be ("close|fin"), and
+     * its lines of --help. */
+    const char *option, *option_values, *option_help;
+};
+
+/* How it leaves the conversation. */
+enum client_leave {
+    CLIENT_LEAVE_POLITELY, /* close_notify, then FIN */
+    CLIENT_LEAVE_SILENTLY, /* FIN: TCP says it, TLS does not */
+    CLIENT_LEAVE_ABRUPTLY, /* RST */
+};
+
 struct client {
     const char *program;
+    const struct client_kind *kind;
     struct client_options options;
     struct client_url url;
     SSL_CTX *context;
@@ -80,6 +106,7 @@ struct client {
     char reason[256];           /* how it ended, for a person */
     X509 *shown;                /* the certificate that the other end sent */
     long verify_code;
+    enum client_leave leave;
 };
 
 /* ---- options ---------------------------------------------------------------
@@ -170,6 +197,8 @@ static inline void client_take(struct client_options *options, int letter)
         options->tls = client_take_tls(optarg);
     else if (letter == 's')
         options->timeout = atoi(optarg);
+    else if (letter == 'o')
+        options->own = optarg;
     else if (letter == 'f' && options->fields_count < CLIENT_FIELDS_MOST)
         options->fields[options->fields_count++] = optarg;
 }
@@ -209,6 +238,29 @@ static inline bool client_read_url(const char *text, struct client_url *url)
     return url->port > 0 && url->port < 65536;
 }
 
+static inline bool client_is_one_of(const char *value, const char *values)
+{
+    size_t len = strlen(value);
+    while (strcspn(values, "|") != len || strncmp(values, value, len) != 0) {
+        values += strcspn(values, "|");
+        if (!*values++)
+            return false;
+    }
+    return true;
+}
+
+static inline int client_check_own(const struct client *client)
+{
+    const struct client_kind *kind = client->kind;
+    const char *own = client->options.own;
+    char what[128];
+    if (!own || client_is_one_of(own, kind->option_values))
+        return CLIENT_OK;
+    snprintf(what, sizeof what, "--%s is one of %s", kind->option,
+             kind->option_values);
+    return client_wrong(client, what);
+}
+
 static inline int client_check_options(struct client *client)
 {
     struct client_options *options = &client->options;
@@ -233,20 +285,36 @@ static inline int client_check_options(struct client *client)
         if (!strchr(options->fields[i], ':') ||
             !client_one_line(options->fields[i]))
             return client_wrong(client, "--field wants one 'Name: value'");
-    return CLIENT_OK;
+    return client_check_own(client);
+}
+
+enum { CLIENT_OPTIONS = sizeof client_table / sizeof *client_table };
+
+/* The options of all clients, and the one that only this kind has. */
+static inline void client_own_table(const struct client_kind *kind,
+                                    struct option table[CLIENT_OPTIONS + 1])
+{
+    unsigned own = kind->option != NULL;
+    if (own)
+        table[0] = (struct option){kind->option, required_argument, NULL, 'o'};
+    memcpy(table + own, client_table, sizeof client_table);
 }
 
 /* CLIENT_OK: go on; -1: help was asked for; else an exit code. */
 static inline int client_read_options(struct client *client, int argc,
-                                      char **argv, const char *does)
+                                      char **argv)
 {
     int letter;
+    const struct client_kind *kind = client->kind;
+    struct option table[CLIENT_OPTIONS + 1];
+    client_own_table(kind, table);
     client->options.timeout = 10;
     client->options.trust = getenv("MITMLAB_TRUST");
-    while ((letter = getopt_long(argc, argv, "", client_table, NULL)) != -1) {
+    while ((letter = getopt_long(argc, argv, "", table, NULL)) != -1) {
         if (letter == 'h') {
-            printf("usage: %s --get URL [...]\n\n%s\n\n%s", client->program,
-                   does, client_usage);
+            printf("usage: %s --get URL [...]\n\n%s\n\n%s%s", kind->program,
+                   kind->does, kind->option_help ? kind->option_help : "",
+                   client_usage);
             return -1;
         }
         if (letter == '?')
@@ -405,24 +473,37 @@ static inline void client_say_certificate(struct client *client, bool accepted)
         client_say(client, "certificate of %s, signed by %s", subject, issuer);
     }
     const char *why = X509_verify_cert_error_string(client->verify_code);
+    const char *host = client->url.host;
+    long code = client->verify_code;
     if (!accepted)
-        client_say(client, "certificate refused: verify code %ld, %s",
-                   client->verify_code, why);
+        client_say(client, "certificate refused: verify code %ld, %s", code,
+                   why);
     else if (SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE)
         client_say(client,
                    "certificate accepted without a look (a check would "
                    "have said: verify code %ld, %s)",
-                   client->verify_code, why);
-    else if (!SSL_get0_peername(ssl))
-        client_say(
-            client,
-            "certificate accepted: verify code %ld, %s (nobody asked whether "
-            "it is for %s)",
-            client->verify_code, why, client->url.host);
-    else
+                   code, why);
+    else if (code != X509_V_OK)
         client_say(client,
-                   "certificate accepted: verify code %ld, %s; it is for %s",
-                   client->verify_code, why, client->url.host);
+                   "certificate accepted all the same: verify code %ld, %s",
+                   code, why);
+    else if (!SSL_get0_peername(ssl) && !SSL_get_verify_callback(ssl))
+        client_say(client,
+                   "certificate accepted: verify code 0, ok (nobody asked "
+                   "whether it is for %s)",
+                   host);
+    else
+        client_say(client, "certificate accepted: verify code 0, ok; for %s",
+                   host);
+}
+
+static inline int client_refuse_certificate(struct client *client)
+{
+    client_say_certificate(client, false);
+    snprintf(client->reason, sizeof client->reason,
+             "certificate refused: %ld, %s", client->verify_code,
+             X509_verify_cert_error_string(client->verify_code));
+    return CLIENT_REFUSED;
 }
 
 /* The handshake failed: because of the certificate, or of something else? */
@@ -431,14 +512,46 @@ static inline int client_refuse(struct client *client)
     bool checked = SSL_get_verify_mode(client->wire.ssl) != SSL_VERIFY_NONE;
     if (!checked || client->verify_code == X509_V_OK)
         return client_trouble(client, "TLS handshake");
-    client_say_certificate(client, false);
-    snprintf(client->reason, sizeof client->reason,
-             "certificate refused: %ld, %s", client->verify_code,
-             X509_verify_cert_error_string(client->verify_code));
-    return CLIENT_REFUSED;
+    return client_refuse_certificate(client);
 }
 
-static inline int client_handshake(struct client *client, client_check *check)
+/* For a client that made up its mind when the handshake was over: refuse what
+ * OpenSSL had found wrong, if anything, and leave in this way. */
+static inline int client_refuse_late(struct client *client,
+                                     enum client_leave leave)
+{
+    if (client->verify_code == X509_V_OK)
+        return CLIENT_OK;
+    client->leave = leave;
+    return client_refuse_certificate(client);
+}
+
+/* For callbacks of a check, which OpenSSL tells nothing but the chain: the
+ * client whose handshake it is, the host that it wants, and the key that has
+ * signed the certificate which is looked at (NULL: it has none). */
+static inline struct client *client_of(X509_STORE_CTX *chain)
+{
+    int number = SSL_get_ex_data_X509_STORE_CTX_idx();
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(chain, number);
+    const struct wire *wire = SSL_get_app_data(ssl);
+    return wire->owner;
+}
+
+static inline const char *client_host(X509_STORE_CTX *chain)
+{
+    return client_of(chain)->url.host;
+}
+
+static inline EVP_PKEY *client_issuer_key(X509_STORE_CTX *chain)
+{
+    STACK_OF(X509) *certs = X509_STORE_CTX_get0_chain(chain);
+    int depth = X509_STORE_CTX_get_error_depth(chain);
+    int last = sk_X509_num(certs) - 1;
+    X509 *issuer = sk_X509_value(certs, depth < last ? depth + 1 : last);
+    return issuer ? X509_get0_pubkey(issuer) : NULL;
+}
+
+static inline int client_handshake(struct client *client)
 {
     const struct client_options *options = &client->options;
     unsigned char number[16];
@@ -452,7 +565,8 @@ static inline int client_handshake(struct client *client, client_check *check)
     SSL_set_min_proto_version(ssl,
                               options->tls ? options->tls : TLS1_2_VERSION);
     SSL_set_max_proto_version(ssl, options->tls);
-    if (check(client->context, ssl, client->url.host, options->trust))
+    if (client->kind->check(client->context, ssl, client->url.host,
+                            options->trust))
         return client_end(client, CLIENT_NO_TRUST,
                           "cannot read the CAs to trust from %s",
                           options->trust);
@@ -464,8 +578,11 @@ static inline int client_handshake(struct client *client, client_check *check)
     client->verify_code = SSL_get_verify_result(ssl);
     if (rc)
         return client_refuse(client);
-    client_say_certificate(client, true);
-    return CLIENT_OK;
+    if (client->kind->after_handshake)
+        rc = client->kind->after_handshake(client);
+    if (rc == CLIENT_OK)
+        client_say_certificate(client, true);
+    return rc;
 }
 
 /* ---- asking ---------------------------------------------------------------
@@ -602,31 +719,51 @@ static inline int client_ask_all(struct client *client)
     return rc;
 }
 
-/* The whole program. `does` is its one sentence. */
-static inline int client_main(int argc, char **argv, const char *program,
-                              const char *does, client_check *check)
+/* Hang up, in the way that the client has chosen. */
+static inline void client_hang_up(struct client *client)
 {
-    struct client client = {.program = program};
-    int rc = client_read_options(&client, argc, argv, does);
+    struct linger now = {.l_onoff = 1};
+    if (client->leave == CLIENT_LEAVE_POLITELY)
+        wire_finish(&client->wire);
+    else if (client->leave == CLIENT_LEAVE_ABRUPTLY)
+        setsockopt(client->wire.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    wire_close(&client->wire);
+}
+
+/* The whole program. */
+static inline int client_run(int argc, char **argv,
+                             const struct client_kind *kind)
+{
+    struct client client = {.program = kind->program, .kind = kind};
+    int rc = client_read_options(&client, argc, argv);
     if (rc)
         return rc < 0 ? CLIENT_OK : rc;
     signal(SIGPIPE, SIG_IGN);
     report_open(client.options.json);
-    report_ready(program, "");
+    report_ready(kind->program, "");
     rc = client_dial(&client);
     if (rc == CLIENT_OK && client.url.tls)
-        rc = client_handshake(&client, check);
+        rc = client_handshake(&client);
     if (rc == CLIENT_OK)
         rc = client_ask_all(&client);
+    if (rc == CLIENT_OK && client.url.tls && kind->after_answers)
+        rc = kind->after_answers(&client);
     client_result(&client, rc);
-    if (client.connected) {
-        wire_finish(&client.wire);
-        wire_close(&client.wire);
-    }
+    if (client.connected)
+        client_hang_up(&client);
     http_free(&client.answer);
     X509_free(client.shown);
     SSL_CTX_free(client.context);
     return rc;
+}
+
+/* The same for a client that is nothing but its check. */
+static inline int client_main(int argc, char **argv, const char *program,
+                              const char *does, client_check *check)
+{
+    struct client_kind kind = {
+        .program = program, .does = does, .check = check};
+    return client_run(argc, argv, &kind);
 }
 
 #endif

@@ -55,11 +55,23 @@ const struct program *program_find(const char *name)
     return NULL;
 }
 
+/* Is `name` one of the words of `list`? */
+static bool is_listed(const char *list, const char *name)
+{
+    size_t len = strlen(name);
+    while (strcspn(list, " ") != len || strncmp(list, name, len) != 0) {
+        list += strcspn(list, " ");
+        if (!*list++)
+            return false;
+    }
+    return true;
+}
+
 const struct word *program_option_at(const struct program *program,
                                      unsigned index)
 {
     for (unsigned i = 0; i < COUNT(options); i++)
-        if (!strcmp(options[i].table, program->options) && !index--)
+        if (is_listed(program->options, options[i].table) && !index--)
             return &options[i];
     return NULL;
 }

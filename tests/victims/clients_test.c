@@ -7,10 +7,32 @@
 #include <stdio.h>
 #include <string.h>
 
-enum client { CAREFUL, NO_VERIFY, NO_NAME_CHECK };
+enum client {
+    CAREFUL,
+    NO_VERIFY,
+    NO_NAME_CHECK,
+    NO_DATES,
+    NO_PURPOSE,
+    NO_CA_CHECK,
+    NO_SIGNATURE,
+    ANY_ROOT,
+    NAME_PREFIX,
+    COMMON_NAME,
+};
 
-static const char *const programs[] = {"https-client", "https-client-no-verify",
-                                       "https-client-no-name-check"};
+static const char *const programs[] = {
+    [CAREFUL] = "https-client",
+    [NO_VERIFY] = "https-client-no-verify",
+    [NO_NAME_CHECK] = "https-client-no-name-check",
+    [NO_DATES] = "https-client-no-dates",
+    [NO_PURPOSE] = "https-client-no-purpose",
+    [NO_CA_CHECK] = "https-client-no-ca-check",
+    [NO_SIGNATURE] = "https-client-no-signature",
+    [ANY_ROOT] = "https-client-any-root",
+    [NAME_PREFIX] = "https-client-name-prefix",
+    [COMMON_NAME] = "https-client-common-name",
+};
+enum { PROGRAMS = sizeof programs / sizeof *programs };
 
 struct encounter {
     const char *forgery; /* NULL: the bank's own certificate */
@@ -42,6 +64,45 @@ static const struct encounter encounters[] = {
     {"t01", NO_NAME_CHECK, "lab", 60, 18, "unknown_ca"},
     {"t03", NO_NAME_CHECK, "lab", 60, 19, "unknown_ca"},
     {"v01", NO_NAME_CHECK, "lab", 60, 10, "certificate_expired"},
+    {"c00", NO_DATES, "lab", 0, 0, NULL},
+    {"c00", NO_PURPOSE, "lab", 0, 0, NULL},
+    {"c00", NO_CA_CHECK, "lab", 0, 0, NULL},
+    {"c00", NO_SIGNATURE, "lab", 0, 0, NULL},
+    {"c00", ANY_ROOT, "lab", 0, 0, NULL},
+    {"c00", NAME_PREFIX, "lab", 0, 0, NULL},
+    {"v01", NO_DATES, "lab", 0, 0, NULL},
+    {"v02", NO_DATES, "lab", 0, 0, NULL},
+    {"v03", NO_DATES, "gallery", 0, 0, NULL},
+    {"t03", NO_DATES, "lab", 60, 19, "unknown_ca"},
+    {"u01", NO_PURPOSE, "lab", 0, 0, NULL},
+    {"u04", NO_PURPOSE, "lab", 0, 0, NULL},
+    {"p07", NO_PURPOSE, "gallery", 0, 0, NULL},
+    {"p01", NO_PURPOSE, "lab", 60, 79, "unknown_ca"},
+    {"p01", NO_CA_CHECK, "lab", 0, 32, NULL},
+    {"p02", NO_CA_CHECK, "gallery", 0, 26, NULL},
+    {"p04", NO_CA_CHECK, "gallery", 0, 25, NULL},
+    {"t03", NO_CA_CHECK, "lab", 60, 19, "unknown_ca"},
+    {"u01", NO_CA_CHECK, "lab", 60, 26, "unsupported_certificate"},
+    {"s01", NO_SIGNATURE, "lab", 0, 7, NULL},
+    {"s03", NO_SIGNATURE, "lab", 0, 7, NULL},
+    {"t06", NO_SIGNATURE, "lab", 0, 7, NULL},
+    {"t03", NO_SIGNATURE, "lab", 60, 19, "unknown_ca"},
+    {"n01", NO_SIGNATURE, "lab", 60, 62, "bad_certificate"},
+    {"t01", ANY_ROOT, "lab", 0, 18, NULL},
+    {"t02", ANY_ROOT, "lab", 0, 21, NULL},
+    {"t03", ANY_ROOT, "lab", 0, 19, NULL},
+    {"s01", ANY_ROOT, "lab", 60, 7, "decrypt_error"},
+    {"v01", ANY_ROOT, "lab", 60, 10, "certificate_expired"},
+    {"n01", ANY_ROOT, "lab", 60, 62, "bad_certificate"},
+    {"n11", NAME_PREFIX, "gallery", 0, 0, NULL},
+    {"n17", NAME_PREFIX, "gallery", 0, 0, NULL},
+    {"n01", NAME_PREFIX, "lab", 60, 62, "bad_certificate"},
+    {"t03", NAME_PREFIX, "lab", 60, 19, "unknown_ca"},
+    {"n02", COMMON_NAME, "lab", 0, 0, NULL},
+    {"n03", COMMON_NAME, "lab", 0, 0, NULL},
+    {"n18", COMMON_NAME, "gallery", 0, 0, NULL},
+    {"n01", COMMON_NAME, "lab", 60, 62, "bad_certificate"},
+    {"t03", COMMON_NAME, "lab", 60, 19, "unknown_ca"},
 };
 
 static const char *text_of(json_t *data, const char *key)
@@ -101,7 +162,7 @@ static void without_the_private_key_nobody_gets_through(void **state)
 {
     struct stage *stage = *state;
     static struct stage_visit visit;
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < PROGRAMS; i++) {
         char command[256];
         snprintf(command, sizeof command,
                  "%s --get https://bank.lab.test:{https}/ --trust "
@@ -113,6 +174,45 @@ static void without_the_private_key_nobody_gets_through(void **state)
         json_t *verdict = stage_event(stage, "tls.verdict", 0);
         assert_string_equal(text_of(verdict, "verdict"), "refused");
         assert_string_equal(text_of(verdict, "alert"), "decrypt_error");
+        stage_close_bank(stage);
+        json_decref(visit.result);
+    }
+}
+
+/* Each says no, in the same words, and each in its own way. */
+static void a_refusal_looks_different_from_the_other_side(void **state)
+{
+    static const struct {
+        const char *program, *how;
+        bool refused, finished;
+    } ways[] = {
+        {"https-client", "alert", true, false},
+        {"https-client-late --leave abort", "abort", true, false},
+        {"https-client-late --leave close", "close_notify", true, true},
+        {"https-client-late --leave fin", "silent", true, true},
+        {"https-client-late --leave reset", "silent", true, true},
+        {"https-client-too-late", "data", false, true},
+    };
+    static const char *const versions[] = {"1.2", "1.3"};
+    struct stage *stage = *state;
+    static struct stage_visit visit;
+    for (unsigned i = 0; i < 2 * sizeof ways / sizeof *ways; i++) {
+        char command[256];
+        snprintf(command, sizeof command,
+                 "%s --get https://bank.lab.test:{https}/ --trust "
+                 "{dir}/lab.pem --tls %s",
+                 ways[i / 2].program, versions[i % 2]);
+        print_message("%s\n", command);
+        stage_open_bank(stage, "t03");
+        stage_run(stage, command, &visit);
+        assert_int_equal(visit.exit, 60);
+        assert_int_equal(number_of(visit.result, "verify_code"), 19);
+        json_t *verdict = stage_event(stage, "tls.verdict", 0);
+        assert_string_equal(text_of(verdict, "how"), ways[i / 2].how);
+        assert_string_equal(text_of(verdict, "verdict"),
+                            ways[i / 2].refused ? "refused" : "accepted");
+        assert_int_equal(json_is_true(json_object_get(verdict, "finished")),
+                         ways[i / 2].finished);
         stage_close_bank(stage);
         json_decref(visit.result);
     }
@@ -225,6 +325,8 @@ words_that_make_no_sense_are_refused_before_anything_is_sent(void **state)
         {"https-client --get http://bank.lab.test/ --user alice", 2},
         {"https-client --get http://bank.lab.test/ --transfer bob", 2},
         {"https-client --get http://bank.lab.test/ --nonsense", 2},
+        {"https-client-late --get http://bank.lab.test/ --leave angry", 2},
+        {"https-client --get http://bank.lab.test/ --leave fin", 2},
         {"https-client --get http://www.example.com/", 6},
         {"https-client --get http://8.8.8.8/", 6},
         {"https-client --get http://127.0.0.1:1/", 7},
@@ -245,6 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(each_client_refuses_what_it_checks_and_nothing_else),
         CASE(without_the_private_key_nobody_gets_through),
+        CASE(a_refusal_looks_different_from_the_other_side),
         CASE(the_name_in_the_url_counts_and_not_the_one_on_the_road),
         CASE(without_a_list_nobody_is_trusted),
         CASE(a_visit_logs_in_pays_and_shows_the_balance),

@@ -36,7 +36,8 @@ struct stage {
 int stage_setup(void **state);
 int stage_teardown(void **state);
 
-/* Start the bank with the certificate of that forgery (NULL: its own). */
+/* Start the bank with the certificate of that forgery (NULL: its own). If it
+ * is one of the gallery's, {dir}/gallery.pem is whom a victim should trust. */
 void stage_open_bank(struct stage *stage, const char *forgery);
 
 /* SIGTERM; the bank must exit 0 within two seconds. Its events are all in
