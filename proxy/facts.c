@@ -124,6 +124,7 @@ void facts_hello(const struct relay *relay, const struct hello *hello,
         bad |= buf_printf(&alpn, "%s%s", i ? "," : "", quoted(hello->alpn[i]));
     struct event_where where = facts_where(&relay->victim);
     where.dir = DIR_UP;
+    where.at = end_input_at(&relay->victim);
     where.len = len;
     if (!bad)
         event("tls.hello", &where,

@@ -58,7 +58,7 @@ static enum relay_state hello_tls(struct relay *relay)
     if (!relay->flow.tls && note_hello(relay, &hello, (size_t)used))
         return relay_cut(relay, FLOW_FAILED);
     relay->shown_leg = LEG_VICTIM;
-    relay->shown_at = 0;
+    relay->shown_at = end_input_at(&relay->victim);
     relay->shown_len = (uint64_t)used;
     enum hook_act act = ask_hooks(relay, &relay->asks[0], ask_hello, &hello);
     relay->shown_leg = LEG_NONE;

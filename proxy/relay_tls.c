@@ -10,6 +10,19 @@
 #include <stdio.h>
 #include <string.h>
 
+/* TLS begins with the next byte of either direction. */
+static void begin_side(struct end *end)
+{
+    struct tls_side *side = &end->tls;
+    side->in = &end->in;
+    side->out = &end->out;
+    side->calls = &facts_tls_calls;
+    side->owner = end;
+    side->in_ended = end->fin_in;
+    side->in_at = side->clear_at = end->in_total - buf_len(&end->in);
+    side->out_at = end->out_total;
+}
+
 /* ---- SERVER_TLS ---------------------------------------------------------- */
 
 /* Which name must the server prove? The one that the operator or the victim
@@ -41,10 +54,7 @@ static int begin_server_tls(struct relay *relay, struct err *err)
     wish.server_name = target_is_number(&relay->target) || !*identity
                            ? relay->flow.server_name
                            : identity;
-    server->tls.in = &server->in;
-    server->tls.out = &server->out;
-    server->tls.calls = &facts_tls_calls;
-    server->tls.owner = server;
+    begin_side(server);
     server->tls.verify_insecure = options_of(relay)->insecure_upstream;
     return tls_connect(relay->worker->tls, &server->tls, &wish, err);
 }
@@ -164,11 +174,7 @@ static int begin_victim_tls(struct relay *relay, struct err *err)
     const struct forged *forged = forge(relay, err);
     if (!forged)
         return -1;
-    victim->tls.in = &victim->in;
-    victim->tls.out = &victim->out;
-    victim->tls.calls = &facts_tls_calls;
-    victim->tls.owner = victim;
-    victim->tls.in_ended = victim->fin_in;
+    begin_side(victim);
     if (tls_accept(relay->worker->tls, &victim->tls, forged, err))
         return -1;
     facts_forged(relay, forged);
