@@ -330,17 +330,29 @@ static void verdict_answer(struct out *out, const struct verdict *verdict)
     } else {
         out_raw(out, "<dt>Alert</dt><dd>none</dd>\n");
     }
-    if (!verdict->accepted)
-        out_format(out, "<dt>Closed</dt><dd>%s</dd>\n",
-                   verdict_close_words(verdict->how));
     out_format(out, "<dt>Data that came</dt><dd>%lld bytes</dd>\n",
                verdict->app_bytes);
     if (verdict->verify_code > 0) {
-        out_format(out, "<dt>Its own words</dt><dd>code %lld ",
-                   verdict->verify_code);
-        out_html(out, verdict->verify_name);
+        out_format(out, "<dt>Its own words</dt><dd>code %lld %s",
+                   verdict->verify_code, verdict->why.name);
+        if (verdict->depth >= 0)
+            out_format(out, " at depth %lld", verdict->depth);
         out_raw(out, "</dd>\n");
     }
+}
+
+/* Our own words, all of them. */
+static void verdict_why(struct out *out, const struct explanation *why)
+{
+    struct explain_line lines[EXPLAIN_LINES];
+    unsigned count = explain_lines(why, lines);
+    out_raw(out, "<dl class=\"why\">\n");
+    for (unsigned i = 0; i < count; i++) {
+        fact_row(out, lines[i].label, text_of(lines[i].text));
+        if (lines[i].text == why->field)
+            fact_row(out, "Rule", text_of(why->rfc));
+    }
+    out_raw(out, "</dl>\n");
 }
 
 static void verdict_card(struct out *out, const struct verdict *verdict)
@@ -355,12 +367,14 @@ static void verdict_card(struct out *out, const struct verdict *verdict)
     } else {
         out_raw(out, "A victim");
     }
-    out_format(out, " said %s</h4>\n<dl>\n", verdict->accepted ? "yes" : "no");
+    out_format(out, " said %s</h4>\n<dl>\n", verdict_word(verdict));
     fact_row(out, "Asked for", verdict->server_name);
     fact_row(out, "Was offered", offered(verdict));
     number_row(out, "Offered in frame", verdict->cert_frame);
     verdict_answer(out, verdict);
-    out_format(out, "</dl>\n<p>%s</p>\n</article>\n", verdict->why);
+    out_raw(out, "</dl>\n");
+    verdict_why(out, &verdict->why);
+    out_raw(out, "</article>\n");
 }
 
 static void verdicts(struct report *report, unsigned number, struct out *out)

@@ -233,11 +233,24 @@ static void certificates(struct report *report, unsigned number,
     }
 }
 
+/* Our own words, all of them. */
+static void verdict_why(const struct explanation *why, struct out *out)
+{
+    struct explain_line lines[EXPLAIN_LINES];
+    unsigned count = explain_lines(why, lines);
+    for (unsigned i = 0; i < count; i++) {
+        item(out, lines[i].label, text_of(lines[i].text));
+        if (lines[i].text == why->field)
+            item(out, "Rule", text_of(why->rfc));
+    }
+    out_raw(out, "\n");
+}
+
 static void verdict(const struct verdict *it, struct out *out)
 {
     out_raw(out, "**");
     out_md(out, it->act.len ? it->act : TEXT("A victim"));
-    out_format(out, "** said %s.\n\n", it->accepted ? "yes" : "no");
+    out_format(out, "** said %s.\n\n", verdict_word(it));
     item(out, "Asked for", it->server_name);
     item(out, "Was offered",
          it->recipe ? text_of(it->recipe->title) : it->forgery);
@@ -250,10 +263,11 @@ static void verdict(const struct verdict *it, struct out *out)
         out_raw(out, "- Alert: none\n");
     }
     item_number(out, "Alert in frame", it->alert_frame);
-    if (!it->accepted)
-        out_format(out, "- Closed: %s\n", verdict_close_words(it->how));
-    out_format(out, "- Data that came: %lld bytes\n\n%s\n\n", it->app_bytes,
-               it->why);
+    out_format(out, "- Data that came: %lld bytes\n", it->app_bytes);
+    if (it->verify_code > 0)
+        out_format(out, "- Its own words: code %lld %s\n", it->verify_code,
+                   it->why.name);
+    verdict_why(&it->why, out);
 }
 
 static void verdicts(struct report *report, unsigned number, struct out *out)

@@ -103,6 +103,7 @@ const char report_style[] =
 ".card { background: var(--card); border-radius: 8px; padding: 1rem 1.25rem;\n"
 "  margin: 0.9rem 0; }\n"
 ".card pre { background: var(--paper); }\n"
+".card > dl + dl { border-top: 1px solid var(--rule); padding-top: 0.6rem; }\n"
 ".card > :last-child { margin-bottom: 0; }\n"
 ".badge { display: inline-block; font-size: 0.8125rem; font-weight: 600;\n"
 "  padding: 0.05rem 0.55rem; border: 1px solid var(--soft); border-radius: 99px;\n"

@@ -8,42 +8,8 @@
 
 #include <string.h>
 
-static const struct row {
-    long long code, alert;
-    const char *how, *paragraph;
-} rows[] = {
-#define REFUSAL(code, alert, how, paragraph) {code, alert, how, paragraph},
-#include "labs/report/refusals.def"
-#undef REFUSAL
-};
-
-const char *verdict_explain(long long verify_code, long long alert_code,
-                            struct text how)
-{
-    enum { COUNT = sizeof rows / sizeof *rows };
-    for (size_t i = 0; i < COUNT; i++) {
-        const struct row *row = &rows[i];
-        if ((row->code == -1 || row->code == verify_code) &&
-            (row->alert == 0 || row->alert == alert_code) &&
-            (!row->how[0] || text_is(how, row->how)))
-            return row->paragraph;
-    }
-    return rows[COUNT - 1].paragraph;
-}
-
-const char *verdict_close_words(struct text how)
-{
-    static const char *const words[][2] = {
-        {"alert", "with an alert"},
-        {"close_notify", "handshake finished, then close_notify"},
-        {"silent", "handshake finished, then closed without a word"},
-        {"abort", "broke off inside the handshake, without an alert"},
-    };
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (text_is(how, words[i][0]))
-            return words[i][1];
-    return "in a way that is not recorded";
-}
+/* Of the lab's own clients, as curl's: the certificate was refused. */
+enum { EXIT_REFUSED = 60 };
 
 const struct forgery *recipe_of(struct text id)
 {
@@ -78,7 +44,8 @@ static void take(struct report *report, const struct fact *fact,
         out->alert_frame = fact->frame;
     } else if (fact_is(fact, "client.result")) {
         out->verify_code = fact_number(fact, "verify_code", -1);
-        out->verify_name = fact_bytes(report, fact, "verify_name");
+        out->depth = fact_number(fact, "depth", -1);
+        out->said_no = fact_number(fact, "exit", 0) == EXIT_REFUSED;
     }
 }
 
@@ -92,27 +59,24 @@ static struct text act_of(const struct step *step, const struct fact *verdict)
     return name;
 }
 
-/* Why a victim said yes to what the attacker made. */
-static const char *explain_yes(const struct verdict *verdict)
+static void explain_verdict(struct verdict *it)
 {
-    if (verdict->recipe && verdict->recipe->verify_code)
-        return "This victim took a certificate that fails a check, because it "
-               "does not make that check. It believes to be talking to the "
-               "server, and what it sends can be read where the certificate "
-               "was made.";
-    return "Every check was made and every check passed: the issuer is in the "
-           "victim's trust file. Whoever can put a CA there can be any server "
-           "for this victim, and no alert will ever say so.";
-}
-
-static void explain(struct verdict *out)
-{
-    /* Real clients report no code. A forgery is made to fail one check. */
-    long long code = out->verify_code;
-    if (code <= 0 && out->recipe && out->recipe->verify_code)
-        code = out->recipe->verify_code;
-    out->why = out->accepted ? explain_yes(out)
-                             : verdict_explain(code, out->alert_code, out->how);
+    char how[16], version[16];
+    text_line(it->how, how, sizeof how - 1);
+    text_line(it->version, version, sizeof version - 1);
+    struct explain_facts facts = {
+        .how = how,
+        .alert = (int)it->alert_code,
+        .verify_code = (int)it->verify_code,
+        .depth = (int)it->depth,
+        .version = explain_version(version),
+        .finished = it->finished_known ? it->finished : -1,
+        .app_bytes = it->app_bytes,
+        .said_no = it->said_no,
+        .genuine = !it->forged && !it->forgery.len,
+        .forgery = it->recipe,
+    };
+    explain(&facts, &it->why);
 }
 
 static void gather(struct report *report, struct span span,
@@ -125,6 +89,7 @@ static void gather(struct report *report, struct span span,
         .how = fact_bytes(report, said, "how"),
         .alert_code = fact_number(said, "alert_code", -1),
         .verify_code = -1,
+        .depth = -1,
         .app_bytes = fact_number(said, "app_bytes", 0),
     };
     for (size_t i = 0; i < span.count; i++) {
@@ -132,11 +97,14 @@ static void gather(struct report *report, struct span span,
         if (belongs(said, fact))
             take(report, fact, out);
     }
+    json_t *finished = json_object_get(said->data, "finished");
+    out->finished_known = json_is_boolean(finished);
+    out->finished = json_is_true(finished);
     /* close_notify is alert 0, but says goodbye, not no. */
     if (!out->alert_code)
         out->alert_code = -1;
     out->recipe = recipe_of(out->forgery);
-    explain(out);
+    explain_verdict(out);
 }
 
 struct verdict *verdicts_of(struct report *report, unsigned step,
@@ -164,4 +132,11 @@ struct verdict *verdicts_of(struct report *report, unsigned step,
         *out_count += !verdict->accepted || verdict->forged;
     }
     return list;
+}
+
+const char *verdict_word(const struct verdict *verdict)
+{
+    return verdict->why.way == EXPLAIN_TOO_LATE ? "no, but too late"
+           : verdict->accepted                  ? "yes"
+                                                : "no";
 }

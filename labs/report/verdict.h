@@ -6,6 +6,7 @@
 #define LABS_REPORT_VERDICT_H
 
 #include "certs/forge.h"
+#include "labs/report/explain.h"
 #include "labs/report/model.h"
 
 struct verdict {
@@ -17,10 +18,12 @@ struct verdict {
     struct text alert, how, version;
     long long alert_code;  /* -1: none came */
     long long verify_code; /* what the victim itself reported, -1: nothing */
-    struct text verify_name;
+    long long depth;       /* of the certificate that it reported; -1 */
     long long app_bytes;
     long long hello_frame, cert_frame, alert_frame; /* 0: unknown */
-    const char *why;                                /* one paragraph */
+    bool finished_known, finished;                  /* its Finished came */
+    bool said_no;           /* its own word: it refused */
+    struct explanation why; /* in the words of explain.def */
 };
 
 /* The row of the catalogue with this id, or NULL. */
@@ -31,11 +34,7 @@ const struct forgery *recipe_of(struct text id);
 struct verdict *verdicts_of(struct report *report, unsigned step,
                             unsigned *out_count);
 
-/* The paragraph of refusals.def for a refusal; never NULL. */
-const char *verdict_explain(long long verify_code, long long alert_code,
-                            struct text how);
-
-/* "the handshake finished, then close_notify", ... */
-const char *verdict_close_words(struct text how);
+/* What it said: "yes", "no", "no, but too late". */
+const char *verdict_word(const struct verdict *verdict);
 
 #endif
