@@ -10,11 +10,14 @@
 struct relay;
 
 struct ask {
-    unsigned next;  /* the hook to be asked next */
-    bool held;      /* one said HOOK_WAIT */
-    bool resumed;   /* and has called flow_resume() since */
-    bool changed;   /* one said HOOK_CHANGED */
-    unsigned wants; /* of those that did */
+    unsigned next;       /* the hook to be asked next */
+    bool held;           /* one said HOOK_WAIT */
+    bool resumed;        /* and has called flow_resume() since */
+    bool changed;        /* one said HOOK_CHANGED */
+    unsigned wants;      /* of those that did, or that made us wait */
+    enum hook_act act;   /* what the one that made us wait says then */
+    struct relay *relay; /* to go on with */
+    struct wake *wake;   /* the clock of hook_wake(), NULL */
 };
 
 /* Put the question to one hook; HOOK_PASS if it has no such callback. */
@@ -22,8 +25,14 @@ typedef enum hook_act (*ask_question)(const struct hook *hook,
                                       struct relay *relay, void *about);
 
 /* Ask all that have not been asked yet. WAIT: ask again later. CHANGED: at
- * least one did, or made us wait. */
+ * least one did. CUT and ANSWER are the last word. */
 enum hook_act ask_hooks(struct relay *relay, struct ask *ask,
                         ask_question question, void *about);
+
+/* What was asked about goes: a hook that makes us wait is told. */
+void ask_abandon(struct ask *ask, struct message *message);
+
+/* The one that made us wait has made up its mind: ask again. */
+void ask_resume(struct ask *ask, enum hook_act act);
 
 #endif

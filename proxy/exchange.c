@@ -10,6 +10,7 @@
 #include "proxy/authority.h"
 #include "proxy/facts.h"
 #include "proxy/relay.h"
+#include "proxy/wish.h"
 #include "proxy/worker.h"
 
 #include <assert.h>
@@ -17,7 +18,6 @@
 #include <string.h>
 
 enum {
-    BODY_MOST = 1024 * 1024,
     FRAMING_MOST = 256 * 1024, /* of chunks around such a body */
     PASS_MOST = 44 * 1024,     /* then it is sent: a block holds this and one
                                   more TLS record */
@@ -93,6 +93,10 @@ void exchange_close(struct exchange *exchange)
     note_write(&response->note, response->from, response->to, false);
     note_close(&request->note);
     note_close(&response->note);
+    if (request->built)
+        ask_abandon(request->ask, &request->message);
+    if (response->built)
+        ask_abandon(response->ask, &response->message);
     finish(exchange);
 }
 
@@ -132,30 +136,6 @@ static enum step answer(struct exchange *exchange, int status,
                                                        : STEP_CUT;
 }
 
-/* The request breaks a rule: it goes no further, and the victim hears why. */
-static enum step refuse(struct exchange *exchange,
-                        const struct http1_fault *fault)
-{
-    char sentence[512];
-    snprintf(sentence, sizeof sentence, "%s (%s, byte %zu)", fault->sentence,
-             fault->rule, fault->offset);
-    facts_refused(&exchange->relay->victim, fault->rule, fault->sentence,
-                  fault->offset, fault->status);
-    return answer(exchange, fault->status, sentence);
-}
-
-static enum step bad_response(struct exchange *exchange,
-                              const struct http1_fault *fault)
-{
-    char sentence[512];
-    snprintf(sentence, sizeof sentence,
-             "the server's response is malformed: %s (%s, byte %zu)",
-             fault->sentence, fault->rule, fault->offset);
-    facts_refused(&exchange->relay->server, fault->rule, fault->sentence,
-                  fault->offset, 502);
-    return answer(exchange, 502, sentence);
-}
-
 /* Nobody follows such a server out of HTTP: the next request would be bytes
  * that no hook sees. */
 static const struct http1_fault unasked = {
@@ -165,11 +145,19 @@ static const struct http1_fault unasked = {
     .name = "upgrade-unasked",
 };
 
+/* A message breaks a rule: it goes no further, and the victim hears why. */
 static enum step malformed(struct exchange *exchange, const struct half *half,
                            const struct http1_fault *fault)
 {
-    return half == &exchange->request ? refuse(exchange, fault)
-                                      : bad_response(exchange, fault);
+    bool request = half == &exchange->request;
+    int status = request ? fault->status : 502;
+    char sentence[512];
+    snprintf(sentence, sizeof sentence, "%s%s (%s, byte %zu)",
+             request ? "" : "the server's response is malformed: ",
+             fault->sentence, fault->rule, fault->offset);
+    facts_refused(half->from, fault->rule, fault->sentence, fault->offset,
+                  status);
+    return answer(exchange, status, sentence);
 }
 
 /* ---- input --------------------------------------------------------------- */
@@ -248,43 +236,16 @@ static size_t read_head(struct exchange *exchange, struct half *half,
     }
 }
 
-static bool looks_at(const struct exchange *exchange, bool request)
-{
-    const struct proxy_options *options = options_of(exchange);
-    for (unsigned i = 0; i < options->hooks_count; i++)
-        if (options->hooks[i]->on_response ||
-            (request && options->hooks[i]->on_request))
-            return true;
-    return false;
-}
-
-static bool wants_body(const struct exchange *exchange, const struct half *half)
-{
-    const struct proxy_options *options = options_of(exchange);
-    unsigned want = half == &exchange->request ? HOOK_WANTS_REQUEST_BODY
-                                               : HOOK_WANTS_RESPONSE_BODY;
-    for (unsigned i = 0; i < options->hooks_count; i++)
-        if (options->hooks[i]->wants & want)
-            return true;
-    return false;
-}
-
-static size_t body_most(const struct exchange *exchange)
-{
-    size_t most = options_of(exchange)->body_most;
-    return most ? most : BODY_MOST;
-}
-
 static bool may_collect(const struct exchange *exchange,
                         const struct half *half, const struct http1_head *head)
 {
     switch (head->framing) {
     case HTTP1_LENGTH:
-        return half->built && head->length <= body_most(exchange) &&
-               wants_body(exchange, half);
+        return half->built && head->length <= wish_most(exchange->relay) &&
+               wish_body(exchange->relay, &half->message);
     case HTTP1_CHUNKED:
     case HTTP1_TO_CLOSE:
-        return half->built && wants_body(exchange, half);
+        return half->built && wish_body(exchange->relay, &half->message);
     case HTTP1_NONE:
     case HTTP1_TUNNEL:
         return false;
@@ -300,14 +261,15 @@ static int take_head(struct exchange *exchange, struct half *half, size_t used)
     half->head_len = (uint32_t)used;
     half->parsed = used;
     half->keep_alive = head->keep_alive;
-    half->collected = false;
+    half->collected = half->swallow = half->answered = false;
     http1_body_init(&half->body, head, options_of(exchange)->lenient);
     note_head(&half->note, half->from, head, front(half));
     forget_message(half);
-    if (!looks_at(exchange, request))
+    if (!wish_looks(exchange->relay, request))
         return 0;
     if (message_init(&half->message, &exchange->arena, head, front(half)))
         return -1;
+    half->message.ask = half->ask;
     half->built = true;
     return 0;
 }
@@ -341,6 +303,7 @@ static enum step request_head(struct exchange *exchange)
         return STEP_CUT;
     exchange->relay->flow.exchanges++;
     half->state = HALF_ASK;
+    exchange->expects = head->expect_continue;
     if (may_collect(exchange, half, head)) {
         half->state = HALF_COLLECT;
         if (head->expect_continue)
@@ -370,6 +333,7 @@ static void remember_request(struct exchange *exchange)
     response->method = request->method;
     response->target = request->target;
     response->host = request->host;
+    response->request = request;
 }
 
 static enum step response_head(struct exchange *exchange)
@@ -388,7 +352,7 @@ static enum step response_head(struct exchange *exchange)
     if (head->status < 200 && head->status != 101)
         return interim(exchange, used, head->status);
     if (head->framing == HTTP1_TUNNEL && !exchange->upgrade)
-        return bad_response(exchange, &unasked);
+        return malformed(exchange, half, &unasked);
     if (take_head(exchange, half, used))
         return STEP_CUT;
     exchange->line.status = head->status;
@@ -438,27 +402,15 @@ static enum step stop_collecting(struct half *half, bool has_body)
 static enum step collected(struct exchange *exchange, struct half *half)
 {
     struct message *message = &half->message;
-    if (message->coding == CODEC_IDENTITY)
-        return stop_collecting(half, true);
-    struct buf clear = {0};
-    const char *why;
-    bool decoded = message->coding != CODEC_UNKNOWN &&
-                   buf_len(&message->body) &&
-                   !codec_decode(message->coding, buf_head(&message->body),
-                                 buf_len(&message->body), body_most(exchange),
-                                 &clear, &why);
-    if (!decoded)
-        return stop_collecting(half, !buf_len(&message->body));
-    buf_free(&message->body);
-    message->body = clear;
-    return stop_collecting(half, true);
+    bool decoded = !message_decode(message, wish_most(exchange->relay));
+    return stop_collecting(half, decoded);
 }
 
 static enum step collect(struct exchange *exchange, struct half *half)
 {
     struct http1_fault fault;
     struct span data;
-    size_t most = body_most(exchange);
+    size_t most = wish_most(exchange->relay);
     int got;
     while ((got = parse_piece(half, &data, &fault)) > 0) {
         if (buf_append(&half->message.body, front(half) + data.at, data.len))
@@ -529,6 +481,10 @@ static enum step send_changed(struct exchange *exchange, struct half *half)
     struct buf out = {0};
     int bad = write_changed(half, &out);
     half->note.sent_at = end_output_at(half->to);
+    if (bad && half->answered) {
+        buf_free(&out);
+        return answer(exchange, 502, "what a hook answered is no HTTP");
+    }
     if (bad) {
         /* A name or value that would break the message: as it came, then. */
         fprintf(stderr, "mitmlab: what a hook made of a message is no HTTP; "
@@ -548,6 +504,72 @@ static enum step send_changed(struct exchange *exchange, struct half *half)
     if (half->message.has_body)
         half->body.done = true;
     return STEP_ON;
+}
+
+/* The rest of the request goes nowhere. */
+static enum step half_deaf(struct exchange *exchange, struct half *half)
+{
+    note_write(&half->note, half->from, half->to, false);
+    half->keep_alive = false;
+    half->state = HALF_DONE;
+    if (exchange->response.state == HALF_IDLE)
+        exchange->response.state = HALF_HEAD;
+    return STEP_ON;
+}
+
+/* The server is not asked. Leave to send a body was not given, and who sends
+ * it nevertheless cannot be told from who does not (RFC 9110 10.1.1). */
+static void swallow_request(struct exchange *exchange)
+{
+    struct half *request = &exchange->request;
+    request->swallow = true;
+    request->state = HALF_BODY;
+    if (!exchange->expects || exchange->said_continue || body_done(request))
+        return;
+    buf_consume(input(request), request->parsed);
+    request->parsed = 0;
+    (void)half_deaf(exchange, request);
+}
+
+/* A hook has written the response; the hooks of responses see it next. */
+static enum step take_answer(struct exchange *exchange)
+{
+    struct half *request = &exchange->request;
+    struct half *response = &exchange->response;
+    assert(request->message.answer);
+    swallow_request(exchange);
+    response->message = *request->message.answer;
+    request->message.answer = NULL;
+    response->message.ask = response->ask;
+    response->built = response->collected = response->answered = true;
+    response->parsed = response->head_len = 0;
+    response->keep_alive = true;
+    response->body = (struct http1_body){.framing = HTTP1_NONE, .done = true};
+    response->state = HALF_ASK;
+    remember_request(exchange);
+    bool last = !request->keep_alive || !request->message.minor;
+    request->keep_alive = !last;
+    return last && message_set_field(&response->message, "Connection", "close")
+               ? STEP_CUT
+               : STEP_ON;
+}
+
+/* Of an answer of ours there is no other form than the one it has now. */
+static enum step send_answered(struct exchange *exchange, struct half *half)
+{
+    exchange->line.status = half->message.status;
+    note_answered(&half->note, buf_len(&half->message.body));
+    return send_changed(exchange, half);
+}
+
+/* Nobody is there any more for whom a hook could take its time. */
+static bool gave_up(struct exchange *exchange, const struct half *half)
+{
+    struct end *victim = &exchange->relay->victim;
+    if (!(half->ask->wants & HOOK_WANTS_VICTIM))
+        return false;
+    end_decrypt(victim, buf_len(end_input(victim)) + 1);
+    return victim->hears != END_HEARS;
 }
 
 static enum step ask(struct exchange *exchange, struct half *half)
@@ -571,13 +593,19 @@ static enum step ask(struct exchange *exchange, struct half *half)
         relay->why = FLOW_CUT;
         return STEP_CUT;
     case HOOK_WAIT:
-        return STEP_WAITS;
+        return gave_up(exchange, half) ? STEP_CUT : STEP_WAITS;
+    case HOOK_ANSWER:
+        return take_answer(exchange);
     case HOOK_CHANGED:
         half->state = HALF_BODY;
         exchange->answering |= half == &exchange->response;
-        return send_changed(exchange, half);
+        return half->answered ? send_answered(exchange, half)
+                              : send_changed(exchange, half);
     case HOOK_PASS:
         half->state = HALF_BODY;
+        exchange->answering |= half->answered;
+        if (half->answered)
+            return send_answered(exchange, half);
         if (half->built)
             buf_free(&half->message.body);
         half->note.sent_at = end_output_at(half->to);
@@ -593,11 +621,12 @@ static int send_parsed(struct exchange *exchange, struct half *half)
     if (!half->parsed)
         return 0;
     exchange->answering |= half == &exchange->response;
-    if (end_send(half->to, front(half), half->parsed))
+    if (!half->swallow && end_send(half->to, front(half), half->parsed))
         return -1;
     buf_consume(input(half), half->parsed);
     half->parsed = 0;
-    half->note.sent_end = end_output_at(half->to);
+    if (!half->swallow)
+        half->note.sent_end = end_output_at(half->to);
     return 0;
 }
 
@@ -635,17 +664,6 @@ static bool server_is_deaf(const struct exchange *exchange,
                            const struct half *half)
 {
     return half == &exchange->request && half->to->hears == END_HEARS;
-}
-
-/* The rest of the request goes nowhere. */
-static enum step half_deaf(struct exchange *exchange, struct half *half)
-{
-    note_write(&half->note, half->from, half->to, false);
-    half->keep_alive = false;
-    half->state = HALF_DONE;
-    if (exchange->response.state == HALF_IDLE)
-        exchange->response.state = HALF_HEAD;
-    return STEP_ON;
 }
 
 static enum step pass_body(struct exchange *exchange, struct half *half)

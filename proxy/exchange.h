@@ -37,6 +37,8 @@ struct half {
     size_t parsed; /* bytes at the front of the input that are understood */
     bool keep_alive;
     bool hungry;    /* waits for bytes, and may have them */
+    bool swallow;   /* request: answered by a hook, so it goes nowhere */
+    bool answered;  /* response: a hook's, no byte of it is in the input */
     bool built;     /* `message` holds something */
     bool collected; /* and all of the body, which is in the input still */
     struct message message;
@@ -50,6 +52,7 @@ struct exchange {
     char method[32];    /* that the server is asked with */
     bool upgrade;       /* the victim asked for another protocol */
     bool said_continue; /* we did, so the server's own is dropped */
+    bool expects;       /* the victim waits for leave to send its body */
     bool answering;     /* some of the response went out */
     struct note_line line;
 };

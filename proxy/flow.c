@@ -36,8 +36,7 @@ struct event_where flow_where(const struct flow *flow, enum event_leg leg)
 
 void flow_resume(struct flow *flow)
 {
-    struct relay *relay = flow->relay;
     for (unsigned i = 0; i < 2; i++)
-        relay->asks[i].resumed = relay->asks[i].held;
-    relay_advance(relay);
+        if (flow->relay->asks[i].held)
+            ask_resume(&flow->relay->asks[i], HOOK_CHANGED);
 }

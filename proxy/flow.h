@@ -39,7 +39,8 @@ static inline void *flow_hook_state(struct flow *flow, unsigned index)
  * is being shown right now. */
 struct event_where flow_where(const struct flow *flow, enum event_leg leg);
 
-/* A hook returned HOOK_WAIT and has made up its mind. */
+/* A hook returned HOOK_WAIT and goes on, as if it had said HOOK_CHANGED.
+ * Messages have hook_resume(), which says more. */
 void flow_resume(struct flow *flow);
 
 #endif

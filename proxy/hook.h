@@ -17,8 +17,10 @@ struct forge_plan;
 enum hook_act {
     HOOK_PASS,    /* as it is */
     HOOK_CHANGED, /* I edited it; send what it is now */
+    HOOK_ANSWER,  /* on_request only: the victim gets what message_answer()
+                     holds, the server is not asked, nor is a hook behind */
     HOOK_CUT,     /* close both ends at once */
-    HOOK_WAIT,    /* hold it until flow_resume() */
+    HOOK_WAIT,    /* hold it until hook_resume(), hook_wake(), flow_resume() */
 };
 
 enum hook_wants {
@@ -26,6 +28,8 @@ enum hook_wants {
     HOOK_WANTS_RESPONSE_BODY = 1 << 1,
     HOOK_WANTS_NAIVE_LENGTH = 1 << 2, /* leave Content-Length as it was, wrong
                                          or not: a lesson of its own */
+    HOOK_WANTS_VICTIM = 1 << 3,       /* whom it lets wait must stay: one that
+                                         hangs up meanwhile has given up */
 };
 
 enum flow_end { FLOW_DONE, FLOW_CUT, FLOW_REFUSED, FLOW_FAILED, FLOW_TIMEOUT };
@@ -43,16 +47,31 @@ struct hook {
     /* The server proved who it is. Edit plan to choose what the victim sees. */
     enum hook_act (*on_server_cert)(void *config, struct flow *flow, X509 *real,
                                     struct forge_plan *plan);
+    /* Of those that a body is wanted of: of this one too? Its head is there,
+     * and of a response also the request. NULL: of every one. */
+    bool (*wants_body)(void *config, struct flow *flow,
+                       const struct message *head);
     /* One HTTP message; its body is there if it was wanted and fits. */
     enum hook_act (*on_request)(void *config, struct flow *flow,
                                 struct message *request);
     enum hook_act (*on_response)(void *config, struct flow *flow,
                                  struct message *response);
+    /* A message that this hook lets wait will not be sent any more. */
+    void (*on_abandon)(void *config, struct flow *flow,
+                       struct message *message);
     /* Clear bytes of a flow that is not HTTP, on the way to `to`. */
     enum hook_act (*on_data)(void *config, struct flow *flow, enum event_leg to,
                              struct buf *data);
     /* Last call for this flow; its arena goes when we return. */
     void (*on_end)(void *config, struct flow *flow, enum flow_end why);
 };
+
+/* A hook let this message wait and has made up its mind: anything but
+ * HOOK_WAIT. On the flow's thread; not from inside a callback. */
+void hook_resume(struct message *message, enum hook_act act);
+
+/* The same by itself after so many milliseconds; return HOOK_WAIT behind it.
+ * hook_resume() may come first. -1 when memory is out. */
+int hook_wake(struct message *message, unsigned ms, enum hook_act act);
 
 #endif

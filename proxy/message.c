@@ -113,6 +113,91 @@ int message_init(struct message *message, struct arena *arena,
 void message_close(struct message *message)
 {
     buf_free(&message->body);
+    if (message->answer)
+        message_close(message->answer);
+    message->answer = NULL;
+}
+
+/* RFC 9110 15, RFC 6585 */
+const char *message_reason(int status)
+{
+    static const struct {
+        int status;
+        const char *reason;
+    } reasons[] = {
+        {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {203, "Non-Authoritative Information"},
+        {204, "No Content"},
+        {205, "Reset Content"},
+        {206, "Partial Content"},
+        {300, "Multiple Choices"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {303, "See Other"},
+        {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {308, "Permanent Redirect"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {402, "Payment Required"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {406, "Not Acceptable"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {410, "Gone"},
+        {411, "Length Required"},
+        {412, "Precondition Failed"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {416, "Range Not Satisfiable"},
+        {417, "Expectation Failed"},
+        {418, "I'm a teapot"},
+        {421, "Misdirected Request"},
+        {422, "Unprocessable Content"},
+        {426, "Upgrade Required"},
+        {428, "Precondition Required"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {505, "HTTP Version Not Supported"},
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    return "";
+}
+
+struct message *message_answer(struct message *request, int status,
+                               const char *reason)
+{
+    struct message *answer = request->answer;
+    if (!answer)
+        answer = arena_alloc(request->arena, sizeof *answer);
+    reason =
+        reason ? arena_text(request->arena, reason) : message_reason(status);
+    if (!answer || !reason)
+        return NULL;
+    request->answer = answer;
+    answer->kind = HTTP1_RESPONSE;
+    answer->arena = request->arena;
+    answer->method = request->method;
+    answer->target = request->target;
+    answer->host = request->host;
+    answer->request = request;
+    answer->status = status;
+    answer->reason = reason;
+    answer->minor = 1;
+    answer->has_body = true;
+    return answer;
 }
 
 /* ---- fields
@@ -184,6 +269,22 @@ int message_set_body(struct message *message, const void *bytes, size_t len)
     buf_free(&message->body);
     message->body = body;
     message->has_body = true;
+    return 0;
+}
+
+int message_decode(struct message *message, size_t most)
+{
+    struct buf clear = {0};
+    const char *why;
+    struct buf *body = &message->body;
+    if (message->coding == CODEC_IDENTITY || !buf_len(body))
+        return 0;
+    if (message->coding == CODEC_UNKNOWN ||
+        codec_decode(message->coding, buf_head(body), buf_len(body), most,
+                     &clear, &why))
+        return -1;
+    buf_free(body);
+    *body = clear;
     return 0;
 }
 

@@ -18,6 +18,8 @@ struct message_field {
     const char *name, *value; /* in the arena, NUL-terminated */
 };
 
+struct ask;
+
 struct message {
     enum http1_kind kind;
     struct arena *arena;         /* the exchange's; texts live in it */
@@ -28,22 +30,39 @@ struct message {
     int minor;
     struct message_field *fields;
     unsigned fields_count, fields_room;
-    struct buf body;   /* decoded */
-    bool has_body;     /* false: not wanted, or over the limit */
-    enum codec coding; /* how it came, and will leave */
+    struct buf body;               /* decoded */
+    bool has_body;                 /* false: not wanted, or over the limit */
+    enum codec coding;             /* how it came, and will leave */
+    const struct message *request; /* of a response, for its fields; NULL */
+    struct message *answer; /* of a request: see message_answer(), NULL */
+    struct ask *ask;        /* the proxy's own; hooks leave it alone */
 };
 
 /* From a parsed head (copies everything into the arena). 0, or -1 when memory
  * is out. */
 int message_init(struct message *message, struct arena *arena,
                  const struct http1_head *head, const char *bytes);
-void message_close(struct message *message); /* frees the body */
+void message_close(struct message *message); /* frees body and answer */
+
+/* The response that a hook gives in the server's place (HOOK_ANSWER), without
+ * fields and with an empty body; the same one when called again, with the new
+ * status. `reason` NULL: the usual one. It belongs to the request. NULL when
+ * memory is out. */
+struct message *message_answer(struct message *request, int status,
+                               const char *reason);
+
+/* "Not Found"; "" for a status that RFC 9110 does not know. */
+const char *message_reason(int status);
 
 /* First value, case-insensitive; NULL if absent. */
 const char *message_field(const struct message *message, const char *name);
 /* Replace the first, drop further ones, append if absent. */
 int message_set_field(struct message *message, const char *name,
                       const char *value);
+/* Take the content coding off a body that is all there, if it grows to no
+ * more than `most`. -1: it cannot be taken off, and the body is as it was. An
+ * empty body is none, whatever its coding says. */
+int message_decode(struct message *message, size_t most);
 void message_remove_field(struct message *message, const char *name);
 int message_set_body(struct message *message, const void *bytes, size_t len);
 

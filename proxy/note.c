@@ -127,6 +127,15 @@ void note_changed(struct note *note, const struct message *message)
                          len < SHOWN_MOST ? len : SHOWN_MOST);
 }
 
+void note_answered(struct note *note, uint64_t body_bytes)
+{
+    note_close(note);
+    note->body_bytes = body_bytes;
+    note->kind = HTTP1_RESPONSE;
+    note->answered = true;
+    note->open = event_wanted();
+}
+
 /* ---- writing them -------------------------------------------------------- */
 
 /* The body as a person reads it, if all of it is here. */
@@ -171,7 +180,9 @@ void note_write(struct note *note, const struct end *from, const struct end *to,
     where.len = note->end > note->at ? note->end - note->at : 0;
     bool changed = note->changed;
     note->changed = false;
-    write_one(note, &where, &note->head, &note->body, note->body_bytes, whole);
+    if (!note->answered)
+        write_one(note, &where, &note->head, &note->body, note->body_bytes,
+                  whole);
     note->changed = changed;
     if (note->sent_end > note->sent_at) {
         where = facts_where(to);

@@ -17,6 +17,7 @@ struct relay;
 struct note {
     bool open; /* a head was noted, the events are not written yet */
     bool changed;
+    bool answered; /* a hook's response: it came from nowhere */
     enum http1_kind kind;
     enum codec coding;
     uint64_t at, end;           /* where it came in */
@@ -40,6 +41,9 @@ void note_head(struct note *note, const struct end *from,
 void note_body(struct note *note, const void *bytes, size_t len);
 /* A hook changed it. */
 void note_changed(struct note *note, const struct message *message);
+
+/* A hook answers in the server's place; note_changed() says what. */
+void note_answered(struct note *note, uint64_t body_bytes);
 
 /* Write both events. `whole`: the message came to its end. */
 void note_write(struct note *note, const struct end *from, const struct end *to,

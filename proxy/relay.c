@@ -45,6 +45,9 @@ static void on_timer(uv_timer_t *timer)
     relay->timer_due = 0;
     if (relay->state == RELAY_CLOSING)
         return;
+    /* Nobody else is late while a hook takes its time. */
+    if (relay->held && !relay->last && now >= relay->deadline)
+        relay->deadline = now + relay_ms(options_of(relay)->idle_ms, IDLE_MS);
     if (now < relay->deadline) {
         relay_wait(relay, (unsigned)(relay->deadline - now));
         return;
@@ -233,6 +236,9 @@ static bool should_read(const struct relay *relay, const struct end *end)
     size_t waits = buf_len(&end->in) + buf_len(&end->clear);
     const struct half *half =
         victim ? &relay->exchange.request : &relay->exchange.response;
+    /* What a hook is shown for a while does not hide that its sender left. */
+    if (half->ask->held)
+        waits -= half->parsed;
     switch (relay->state) {
     case RELAY_HELLO:
         return victim && waits < HELLO_MOST + READ_AHEAD &&

@@ -191,6 +191,7 @@ static enum relay_state choose_certificate(struct relay *relay)
         return relay_cut(relay, FLOW_CUT);
     case HOOK_WAIT:
         return RELAY_VICTIM_TLS;
+    case HOOK_ANSWER:
     case HOOK_PASS:
     case HOOK_CHANGED:
         break;

@@ -20,6 +20,11 @@ struct puppet {
     unsigned requests, responses, hellos, certs, ends, pieces;
     enum flow_end why;
     struct flow *flow; /* the last one */
+    int status;        /* to answer requests with */
+    unsigned wake_ms;  /* until what waits goes on */
+    enum hook_act wake_act;
+    unsigned abandoned;
+    bool refuses_bodies;
 };
 
 static enum hook_act on_hello(void *config, struct flow *flow,
@@ -87,6 +92,42 @@ static enum hook_act on_data(void *config, struct flow *flow, enum event_leg to,
         for (size_t i = 0; i < buf_len(data); i++)
             buf_head(data)[i] ^= 0x20;
     return puppet->act;
+}
+
+/* Answers, or waits, as told. */
+static enum hook_act on_asked(void *config, struct flow *flow,
+                              struct message *request)
+{
+    struct puppet *puppet = config;
+    puppet->requests++;
+    puppet->flow = flow;
+    puppet->had_body = request->has_body;
+    if (puppet->status) {
+        struct message *answer = message_answer(request, puppet->status, NULL);
+        assert_int_equal(message_set_field(answer, "X-From", "puppet"), 0);
+        assert_int_equal(message_set_body(answer, "mine", 4), 0);
+    }
+    if (puppet->wake_ms)
+        assert_int_equal(hook_wake(request, puppet->wake_ms, puppet->wake_act),
+                         0);
+    return puppet->wake_ms ? HOOK_WAIT : puppet->act;
+}
+
+static void on_abandon(void *config, struct flow *flow, struct message *message)
+{
+    struct puppet *puppet = config;
+    (void)flow;
+    assert_string_equal(message->method, "GET");
+    puppet->abandoned++;
+}
+
+static bool wants_body(void *config, struct flow *flow,
+                       const struct message *head)
+{
+    const struct puppet *puppet = config;
+    (void)flow;
+    assert_non_null(head->target);
+    return !puppet->refuses_bodies;
 }
 
 static void on_end(void *config, struct flow *flow, enum flow_end why)
@@ -445,6 +486,196 @@ static void a_hook_may_hold_the_hello(void **state)
     stage_close(&stage);
 }
 
+/* Answered, and drained: the next request of the victim goes to the server. */
+static void a_hook_may_answer_in_the_servers_place(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct hook *list[1];
+    struct puppet puppet = {
+        .act = HOOK_ANSWER, .status = 404, .hook = {.on_request = on_asked}};
+    stage_prepare(&stage, "http");
+    raise_with(&stage, &puppet, list);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, "POST / HTTP/1.1\r\nHost: a\r\n"
+                        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    struct actor server = server_enters(&stage);
+    actor_hears(&victim, "HTTP/1.1 404 Not Found\r\nX-From: puppet\r\n"
+                         "Content-Length: 4\r\n\r\nmine");
+    actor_says(&victim, "0\r\n\r\n");
+    actor_hears_nothing(&server);
+    puppet.act = HOOK_PASS;
+    actor_says(&victim, GET);
+    actor_hears(&server, GET);
+    actor_says(&server, OK_HI);
+    actor_hears(&victim, OK_HI);
+    assert_true(stage_has_event(&stage, "http.response", "\"status\":404"));
+    leave(&stage, &victim, &server);
+}
+
+static void hooks_of_responses_see_what_a_hook_answered(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct hook *list[2];
+    struct puppet puppet = {
+        .act = HOOK_ANSWER, .status = 200, .hook = {.on_request = on_asked}};
+    struct puppet other = {.act = HOOK_CHANGED,
+                           .body = "theirs",
+                           .hook = {.on_response = on_response}};
+    stage_prepare(&stage, "http");
+    other.hook.name = "other";
+    other.hook.config = &other;
+    list[1] = &other.hook;
+    stage.options.hooks = list;
+    puppet.hook.name = "puppet";
+    puppet.hook.config = &puppet;
+    list[0] = &puppet.hook;
+    stage.options.hooks_count = 2;
+    stage_raise(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, "GET / HTTP/1.0\r\n\r\n");
+    struct actor server = server_enters(&stage);
+    actor_hears(&victim, "HTTP/1.1 200 OK\r\nX-From: puppet\r\n"
+                         "Connection: close\r\nContent-Length: 6\r\n\r\n"
+                         "theirs");
+    actor_hears_end(&victim);
+    assert_string_equal(other.seen, "mine");
+    leave(&stage, &victim, &server);
+}
+
+/* Nobody gave leave to send the body, so what follows is not looked at. */
+static void an_answer_instead_of_continue_ends_the_connection(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct hook *list[1];
+    struct puppet puppet = {
+        .act = HOOK_ANSWER, .status = 413, .hook = {.on_request = on_asked}};
+    stage_prepare(&stage, "http");
+    raise_with(&stage, &puppet, list);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, "POST / HTTP/1.1\r\nHost: a\r\n"
+                        "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    struct actor server = server_enters(&stage);
+    actor_hears(&victim, "HTTP/1.1 413 Content Too Large\r\n"
+                         "X-From: puppet\r\nConnection: close\r\n"
+                         "Content-Length: 4\r\n\r\nmine");
+    actor_hears_end(&victim);
+    leave(&stage, &victim, &server);
+}
+
+static void a_hook_may_let_a_message_wait_for_a_while(void **state)
+{
+    (void)state;
+    static const struct {
+        enum hook_act act;
+        int status;
+        const char *server, *victim; /* what each hears */
+    } rows[] = {
+        {HOOK_PASS, 0, GET, NULL},
+        {HOOK_ANSWER, 503, NULL, "HTTP/1.1 503 Service Unavailable\r\n"},
+        {HOOK_CUT, 0, NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct stage stage;
+        struct hook *list[1];
+        struct puppet puppet = {.wake_ms = 30,
+                                .status = rows[i].status,
+                                .wake_act = rows[i].act,
+                                .hook = {.on_request = on_asked}};
+        stage_prepare(&stage, "http");
+        raise_with(&stage, &puppet, list);
+        struct actor victim = victim_enters(&stage);
+        uint64_t began = uv_hrtime();
+        actor_says(&victim, GET);
+        struct actor server = server_enters(&stage);
+        if (rows[i].server)
+            actor_hears(&server, rows[i].server);
+        if (rows[i].victim)
+            actor_hears(&victim, rows[i].victim);
+        if (rows[i].act == HOOK_CUT)
+            actor_hears_reset(&victim);
+        assert_true(uv_hrtime() - began >= 29 * 1000 * 1000);
+        assert_int_equal(puppet.requests, 1);
+        leave(&stage, &victim, &server);
+    }
+}
+
+static void a_hook_is_told_of_a_message_that_waits_for_nobody(void **state)
+{
+    (void)state;
+    /* With a goodbye, too, if the hook cares for the victim. */
+    for (int bye = 0; bye < 2; bye++) {
+        struct stage stage;
+        struct hook *list[1];
+        struct puppet puppet = {.wake_ms = 60 * 1000,
+                                .wake_act = HOOK_PASS,
+                                .hook = {.wants = bye ? HOOK_WANTS_VICTIM : 0,
+                                         .on_abandon = on_abandon,
+                                         .on_request = on_asked}};
+        stage_prepare(&stage, "http");
+        raise_with(&stage, &puppet, list);
+        struct actor victim = victim_enters(&stage);
+        actor_says(&victim, GET);
+        struct actor server = server_enters(&stage);
+        actor_hears_nothing(&server);
+        assert_int_equal(puppet.abandoned, 0);
+        if (bye)
+            actor_finishes(&victim);
+        else
+            actor_resets(&victim);
+        stage_empties(&stage);
+        assert_int_equal(puppet.abandoned, 1);
+        leave(&stage, &victim, &server);
+    }
+}
+
+static void what_waits_is_not_late(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct hook *list[1];
+    struct puppet puppet = {
+        .wake_ms = 60, .wake_act = HOOK_PASS, .hook = {.on_request = on_asked}};
+    stage_prepare(&stage, "http");
+    stage.options.idle_ms = 10;
+    raise_with(&stage, &puppet, list);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, GET);
+    leave(&stage, &victim, &server);
+}
+
+static void a_hook_chooses_the_bodies_that_it_wants(void **state)
+{
+    (void)state;
+    for (int refuses = 0; refuses < 2; refuses++) {
+        struct stage stage;
+        struct hook *list[1];
+        struct puppet puppet = {.refuses_bodies = refuses,
+                                .hook = {.wants = HOOK_WANTS_REQUEST_BODY,
+                                         .wants_body = wants_body,
+                                         .on_request = on_asked}};
+        stage_prepare(&stage, "http");
+        raise_with(&stage, &puppet, list);
+        struct actor victim = victim_enters(&stage);
+        actor_says(&victim, "POST / HTTP/1.1\r\nHost: a\r\n"
+                            "Content-Length: 4\r\n\r\nbo");
+        struct actor server = server_enters(&stage);
+        if (refuses)
+            actor_hears(&server, "POST / HTTP/1.1\r\nHost: a\r\n"
+                                 "Content-Length: 4\r\n\r\nbo");
+        else
+            actor_hears_nothing(&server);
+        actor_says(&victim, "dy");
+        actor_hears(&server, refuses ? "dy" : "POST / HTTP/1.1\r\n");
+        assert_int_equal(puppet.had_body, !refuses);
+        leave(&stage, &victim, &server);
+    }
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -462,6 +693,13 @@ int main(void)
         cmocka_unit_test(bytes_that_are_no_http_are_shown_to_on_data),
         cmocka_unit_test(a_hook_chooses_the_forgery),
         cmocka_unit_test(a_hook_may_hold_the_hello),
+        cmocka_unit_test(a_hook_may_answer_in_the_servers_place),
+        cmocka_unit_test(hooks_of_responses_see_what_a_hook_answered),
+        cmocka_unit_test(an_answer_instead_of_continue_ends_the_connection),
+        cmocka_unit_test(a_hook_may_let_a_message_wait_for_a_while),
+        cmocka_unit_test(a_hook_is_told_of_a_message_that_waits_for_nobody),
+        cmocka_unit_test(what_waits_is_not_late),
+        cmocka_unit_test(a_hook_chooses_the_bodies_that_it_wants),
     };
     return cmocka_run_group_tests(tests, make_authorities, free_authorities);
 }
