@@ -252,6 +252,20 @@ int tls_accept(struct tls *tls, struct tls_side *side,
     return 0;
 }
 
+SSL_CTX *tls_server_context(void)
+{
+    return make_server_context();
+}
+
+int tls_accept_by(struct tls *tls, struct tls_side *side, SSL_CTX *context,
+                  struct err *err)
+{
+    if (start(tls, context, side, err))
+        return -1;
+    SSL_set_accept_state(side->ssl);
+    return 0;
+}
+
 static bool is_address(const char *name)
 {
     struct in6_addr ignored;
