@@ -137,6 +137,10 @@ static const char *read_alpn(struct reader *reader, struct hello *out)
         struct reader name = take_vector(&list, 1);
         if (name.short_ || !name.len)
             return wrong;
+        if (!out->first_alpn) {
+            out->first_alpn = name.bytes;
+            out->first_alpn_len = (uint8_t)name.len;
+        }
         bool fits = name.len < sizeof out->alpn[0] &&
                     out->alpn_count < sizeof out->alpn / sizeof *out->alpn;
         if (fits)
@@ -398,6 +402,16 @@ static ssize_t join_records(const uint8_t *bytes, size_t len, uint8_t *scratch,
     }
 }
 
+/* What stands behind the header of a whole message. */
+static const char *read_body(uint8_t *scratch, size_t size, struct hello *out)
+{
+    struct reader message = {scratch + MESSAGE_HEADER, size - MESSAGE_HEADER,
+                             false};
+    *out = (struct hello){0};
+    return read_message(&message, scratch + HELLO_MOST - 2 * EXTENSIONS_MOST,
+                        out);
+}
+
 ssize_t hello_read(const uint8_t *bytes, size_t len, uint8_t *scratch,
                    struct hello *out, const char **why)
 {
@@ -405,13 +419,17 @@ ssize_t hello_read(const uint8_t *bytes, size_t len, uint8_t *scratch,
     ssize_t used = join_records(bytes, len, scratch, &size, why);
     if (used <= 0)
         return used;
-    *out = (struct hello){0};
+    *why = read_body(scratch, size, out);
     out->record_version = (uint16_t)(bytes[1] << 8 | bytes[2]);
-    struct reader message = {scratch + MESSAGE_HEADER, size - MESSAGE_HEADER,
-                             false};
-    *why =
-        read_message(&message, scratch + HELLO_MOST - 2 * EXTENSIONS_MOST, out);
     return *why ? -1 : used;
+}
+
+const char *hello_read_message(uint8_t *scratch, size_t len, struct hello *out)
+{
+    const char *wrong = check_message(scratch, len);
+    if (!wrong && (!len || message_size(scratch, len) != len))
+        wrong = "the ClientHello is not whole (RFC 8446 4.1.2)";
+    return wrong ? wrong : read_body(scratch, len, out);
 }
 
 bool hello_looks_like_tls(const uint8_t *bytes, size_t len)

@@ -28,8 +28,8 @@ struct hello {
     unsigned alpn_count;
     struct hello_list versions; /* supported_versions; count 0 if absent */
     struct hello_list suites, groups, signatures, key_shares, extensions;
-    const uint8_t *point_formats;
-    uint8_t point_formats_count;
+    const uint8_t *point_formats, *first_alpn; /* as it came */
+    uint8_t point_formats_count, first_alpn_len;
     bool session_id, session_ticket, early_data, psk, status_request, sct;
 };
 
@@ -39,6 +39,10 @@ struct hello {
  * wrong (static text). */
 ssize_t hello_read(const uint8_t *bytes, size_t len, uint8_t *scratch,
                    struct hello *out, const char **why);
+
+/* The same of a handshake message that lies at the front of `scratch` without
+ * record headers, `len` bytes. NULL, or what is wrong with it. */
+const char *hello_read_message(uint8_t *scratch, size_t len, struct hello *out);
 
 /* True when the first bytes look like a TLS handshake record; needs one
  * byte, and looks at up to three. */
