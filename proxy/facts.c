@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/facts.h"
 
+#include "proxy/fingerprint.h"
 #include "proxy/worker.h"
 
 #include <inttypes.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEY_LINE_MOST = 512 };
+enum { KEY_LINE_MOST = 512, RECORD_HEADER = 5 };
 
 static const char *quoted(const char *text)
 {
@@ -93,10 +94,18 @@ void facts_refused(const struct end *from, const char *rule,
 
 /* ---- TLS ----------------------------------------------------------------- */
 
-static int add_versions(struct buf *out, const struct hello *hello)
+/* NULL: not one of those. */
+static const char *version_name(int version)
 {
     static const char *const names[] = {"SSL 3.0", "TLS 1.0", "TLS 1.1",
                                         "TLS 1.2", "TLS 1.3"};
+    unsigned low = version & 0xff;
+    return version >> 8 == 3 && low < sizeof names / sizeof *names ? names[low]
+                                                                   : NULL;
+}
+
+static int add_versions(struct buf *out, const struct hello *hello)
+{
     int bad = 0;
     uint8_t legacy[] = {hello->legacy_version >> 8,
                         hello->legacy_version & 0xff};
@@ -104,38 +113,51 @@ static int add_versions(struct buf *out, const struct hello *hello)
     if (!list.count)
         list = (struct hello_list){.bytes = legacy, .count = 1};
     for (unsigned i = 0; i < list.count; i++) {
-        unsigned high = list.bytes[2 * i], low = list.bytes[2 * i + 1];
-        if (high == 3 && low < sizeof names / sizeof *names)
-            bad |= buf_printf(out, "%s\"%s\"", buf_len(out) ? "," : "",
-                              names[low]);
+        const char *name =
+            version_name(list.bytes[2 * i] << 8 | list.bytes[2 * i + 1]);
+        if (name)
+            bad |= buf_printf(out, "%s\"%s\"", buf_len(out) ? "," : "", name);
     }
     return bad;
 }
 
-void facts_hello(const struct relay *relay, const struct hello *hello,
-                 size_t len)
+void facts_hello(const struct end *end, const struct hello *hello, size_t len)
 {
     if (!event_wanted())
         return;
+    struct fingerprint print;
     struct buf alpn = {0}, versions = {0};
     int bad = buf_append(&alpn, "", 0) | buf_append(&versions, "", 0) |
-              add_versions(&versions, hello);
+              add_versions(&versions, hello) | fingerprint_make(hello, &print);
     for (unsigned i = 0; i < hello->alpn_count; i++)
         bad |= buf_printf(&alpn, "%s%s", i ? "," : "", quoted(hello->alpn[i]));
-    struct event_where where = facts_where(&relay->victim);
+    struct event_where where = facts_where(end);
     where.dir = DIR_UP;
-    where.at = end_input_at(&relay->victim);
+    where.at = end->leg == LEG_VICTIM ? end_input_at(end) : end->tls.out_at;
     where.len = len;
     if (!bad)
         event("tls.hello", &where,
               "\"sni\":%s,\"alpn\":[%.*s],\"versions\":[%.*s],"
-              "\"suites\":%u,\"groups\":%u",
+              "\"suites\":%u,\"groups\":%u,\"ja3\":\"%s\",\"ja4\":\"%s\"",
               quoted(hello->server_name), (int)buf_len(&alpn),
               (char *)buf_head(&alpn), (int)buf_len(&versions),
               (char *)buf_head(&versions), hello->suites.count,
-              hello->groups.count);
+              hello->groups.count, print.ja3, print.ja4);
     buf_free(&alpn);
     buf_free(&versions);
+}
+
+/* The one that we send to the server. It goes out in one record. */
+static void on_own_hello(void *owner, const uint8_t *message, size_t len)
+{
+    const struct end *end = owner;
+    uint8_t *scratch = end->relay->worker->hello_scratch;
+    struct hello hello;
+    if (!event_wanted() || len > HELLO_MOST)
+        return;
+    memcpy(scratch, message, len);
+    if (!hello_read_message(scratch, len, &hello))
+        facts_hello(end, &hello, RECORD_HEADER + len);
 }
 
 static int add_pem(struct buf *out, X509 *cert)
@@ -212,6 +234,52 @@ void facts_upstream(const struct relay *relay)
           quoted(sentence), tls->verify_depth);
 }
 
+/* What a victim showed when it was asked; in TLS 1.3 no victim answers before
+ * it has judged ours. */
+static void report_client_cert(const struct end *end, X509 *leaf,
+                               STACK_OF(X509) * chain)
+{
+    struct buf pems = {0};
+    bool victim = end->leg == LEG_VICTIM;
+    const struct tls_side *tls = &end->tls;
+    struct event_where where = facts_where(end);
+    char verified[128] = "";
+    int bad = buf_append(&pems, "", 0) | (leaf ? add_pem(&pems, leaf) : 0);
+    for (int i = 0; i < sk_X509_num(chain); i++)
+        if (X509_cmp(sk_X509_value(chain, i), leaf) != 0)
+            bad |= add_pem(&pems, sk_X509_value(chain, i));
+    where.dir = DIR_UP;
+    where.len = victim ? tls->in_at : tls->out_at;
+    if (victim && leaf)
+        snprintf(verified, sizeof verified, "\"verified\":%s,\"code\":%d,",
+                 tls->verify_code == X509_V_OK ? "true" : "false",
+                 tls->verify_code);
+    if (!bad)
+        event("tls.client_cert", &where, "\"given\":%s,%s\"chain\":[%.*s]",
+              leaf ? "true" : "false", verified, (int)buf_len(&pems),
+              (char *)buf_head(&pems));
+    buf_free(&pems);
+}
+
+void facts_client_cert(const struct end *end)
+{
+    SSL *ssl = end->tls.ssl;
+    bool asked = end->leg == LEG_VICTIM
+                     ? end->relay->worker->options->terms.ask_client_cert &&
+                           !SSL_session_reused(ssl)
+                     : end->tls.asked;
+    if (!event_wanted() || !asked)
+        return;
+    if (end->leg == LEG_VICTIM) {
+        report_client_cert(end, SSL_get0_peer_certificate(ssl),
+                           SSL_get_peer_cert_chain(ssl));
+    } else {
+        STACK_OF(X509) *chain = NULL;
+        SSL_get0_chain_certs(ssl, &chain);
+        report_client_cert(end, SSL_get_certificate(ssl), chain);
+    }
+}
+
 void facts_done(const struct end *end)
 {
     if (!event_wanted())
@@ -220,12 +288,11 @@ void facts_done(const struct end *end)
     const unsigned char *alpn = NULL;
     unsigned alpn_len = 0;
     SSL_get0_alpn_selected(ssl, &alpn, &alpn_len);
-    const char *version =
-        SSL_version(ssl) == TLS1_3_VERSION ? "TLS 1.3" : "TLS 1.2";
     struct event_where where = facts_where(end);
     event("tls.done", &where,
           "\"version\":\"%s\",\"suite\":\"%s\",\"alpn\":%s,\"resumed\":%s",
-          version, SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl)),
+          version_name(SSL_version(ssl)),
+          SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl)),
           event_text(alpn, alpn_len, 255),
           SSL_session_reused(ssl) ? "true" : "false");
 }
@@ -263,7 +330,7 @@ static void on_key(void *owner, const char *line)
                 "mitmlab: a line of the key log could not be written\n");
 }
 
-const struct tls_calls facts_tls_calls = {on_alert, on_key};
+const struct tls_calls facts_tls_calls = {on_alert, on_key, on_own_hello};
 
 /* ---- the verdict --------------------------------------------------------- */
 
@@ -284,7 +351,7 @@ static const char *manner(const struct relay *relay)
 const char *facts_verdict(const struct relay *relay, const char **how)
 {
     const struct tls_side *tls = &relay->victim.tls;
-    *how = relay->certificate_out ? manner(relay) : NULL;
+    *how = tls->shown ? manner(relay) : NULL;
     if (!*how)
         return NULL;
     const char *verdict = tls->bytes ? "accepted" : "refused";

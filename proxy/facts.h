@@ -19,8 +19,10 @@ void facts_unreachable(const struct relay *relay, const char *reason);
 void facts_refused(const struct end *from, const char *rule,
                    const char *sentence, size_t offset, int status);
 
-void facts_hello(const struct relay *relay, const struct hello *hello,
-                 size_t len);
+/* What this leg's client offers; `len` bytes of records. */
+void facts_hello(const struct end *end, const struct hello *hello, size_t len);
+/* The victim was asked for a certificate, or a server asked us. */
+void facts_client_cert(const struct end *end);
 void facts_upstream(const struct relay *relay);
 void facts_original(const struct relay *relay);
 void facts_forged(const struct relay *relay, const struct forged *forged);

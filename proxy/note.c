@@ -247,7 +247,7 @@ void note_line_write(const struct note_line *line, const struct relay *relay)
         .down_bytes = line->down_bytes,
         .tls = relay->flow.tls,
         /* A victim that asked has taken the certificate. */
-        .verdict = relay->certificate_out ? "accepted" : NULL,
+        .verdict = relay->victim.tls.shown ? "accepted" : NULL,
     };
     options->on_line(options->context, &whole);
 }

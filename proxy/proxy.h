@@ -14,6 +14,7 @@
 #include "proxy/base/dial.h"
 #include "proxy/hook.h"
 #include "proxy/target.h"
+#include "proxy/tls.h"
 
 #include <openssl/x509.h>
 #include <stdbool.h>
@@ -44,7 +45,7 @@ struct proxy_options {
     bool transparent;              /* the listener's address is the target */
 
     struct forge_signers signers; /* none: TLS is refused */
-    X509_STORE *upstream_trust;   /* NULL: no server is trusted */
+    struct tls_terms terms;       /* of both legs */
     bool insecure_upstream;       /* go on whatever the server shows */
     int keylog_fd;                /* 0: none */
 

@@ -57,6 +57,7 @@ struct relay {
     struct forge_plan plan;
     char alpn[8][32]; /* what the victim offered */
     unsigned alpn_count;
+    bool wants_staple; /* the victim asked for an OCSP response */
 
     struct exchange exchange; /* of STREAM, when it is HTTP */
     bool tunnel;              /* STREAM is bytes, not HTTP */
@@ -70,9 +71,8 @@ struct relay {
     uint64_t shown_at, shown_len;
 
     enum flow_end why;
-    bool reset;           /* close with RST: the end was not a clean one */
-    bool certificate_out; /* the victim was given something to judge */
-    int victim_alert;     /* that the victim sent; -1: none */
+    bool reset;       /* close with RST: the end was not a clean one */
+    int victim_alert; /* that the victim sent; -1: none */
 };
 
 /* Take the connection that `listener` offers. */

@@ -21,8 +21,7 @@ static enum hook_act ask_hello(const struct hook *hook, struct relay *relay,
 static void keep_alpn(struct relay *relay, const struct hello *hello)
 {
     for (unsigned i = 0; i < hello->alpn_count; i++)
-        if (strncmp(hello->alpn[i], "h2", 2) &&
-            strncmp(hello->alpn[i], "h3", 2))
+        if (policy_speaks(&options_of(relay)->terms.victim, hello->alpn[i]))
             memcpy(relay->alpn[relay->alpn_count++], hello->alpn[i],
                    sizeof hello->alpn[i]);
 }
@@ -32,7 +31,8 @@ static int note_hello(struct relay *relay, const struct hello *hello,
 {
     struct flow *flow = &relay->flow;
     flow->tls = true;
-    facts_hello(relay, hello, len);
+    relay->wants_staple = hello->status_request;
+    facts_hello(&relay->victim, hello, len);
     keep_alpn(relay, hello);
     if (!*hello->server_name)
         return 0;

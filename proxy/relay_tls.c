@@ -40,20 +40,37 @@ static const char *server_identity(struct relay *relay, char text[ADDRESS_TEXT])
     return bad ? "" : text;
 }
 
+/* What the operator says, else what the victim offered, else HTTP. */
+static void list_alpn(const struct relay *relay, const char *out[9])
+{
+    const struct policy *policy = &options_of(relay)->terms.server;
+    unsigned count = 0;
+    for (; policy->alpn_given && count < policy->alpn_count; count++)
+        out[count] = policy->alpn[count];
+    for (; !policy->alpn_given && count < relay->alpn_count; count++)
+        out[count] = relay->alpn[count];
+    if (!policy->alpn_given && !relay->flow.tls)
+        out[count++] = "http/1.1";
+    out[count] = NULL;
+}
+
 static int begin_server_tls(struct relay *relay, struct err *err)
 {
     struct end *server = &relay->server;
-    char address[ADDRESS_TEXT] = "";
-    const char *alpn[9] = {"http/1.1"};
-    for (unsigned i = 0; i < relay->alpn_count; i++)
-        alpn[i] = relay->alpn[i];
-    if (relay->flow.tls && !relay->alpn_count)
-        alpn[0] = NULL;
+    char address[ADDRESS_TEXT] = "", at[ADDRESS_TEXT], session[512];
+    const char *alpn[9];
+    list_alpn(relay, alpn);
     const char *identity = server_identity(relay, address);
     struct tls_wish wish = {.verify_name = identity, .alpn = alpn};
     wish.server_name = target_is_number(&relay->target) || !*identity
                            ? relay->flow.server_name
                            : identity;
+    /* Not for one name what another address or protocol was given. */
+    address_text(&relay->flow.server, at);
+    snprintf(session, sizeof session, "%s %s %s", at, identity,
+             alpn[0] ? alpn[0] : "");
+    wish.session = session;
+    wish.staple = options_of(relay)->terms.victim.staple && relay->wants_staple;
     begin_side(server);
     server->tls.verify_insecure = options_of(relay)->insecure_upstream;
     return tls_connect(relay->worker->tls, &server->tls, &wish, err);
@@ -63,7 +80,8 @@ static enum relay_state server_tls_failed(struct relay *relay)
 {
     const struct end *server = &relay->server;
     char reason[512];
-    if (server->tls.verify_code != X509_V_OK) {
+    facts_client_cert(server);
+    if (server->tls.verify_code != X509_V_OK && !server->tls.verify_insecure) {
         facts_original(relay);
         facts_upstream(relay);
         snprintf(reason, sizeof reason,
@@ -86,6 +104,7 @@ static void server_tls_done(struct relay *relay)
         memcpy(relay->victim.tls.alpn, alpn ? alpn : (const uint8_t *)"", len);
     facts_original(relay);
     facts_upstream(relay);
+    facts_client_cert(server);
     facts_done(server);
 }
 
@@ -168,6 +187,46 @@ static const struct forged *forge(struct relay *relay, struct err *err)
     return forged;
 }
 
+/* A session of the victim's is good for the same name, the same original and
+ * the same forgery only: whatever would be shown it now, it was shown then. */
+static void bind_session(struct relay *relay)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+    const struct forgery *forgery = relay->plan.forgery;
+    char shown[1024];
+    X509 *original = original_of(relay);
+    unsigned len = 0;
+    if (original)
+        X509_digest(original, EVP_sha256(), digest, &len);
+    int size = snprintf(shown, sizeof shown, "%s %s ", relay->plan.server_name,
+                        forgery ? forgery->id : "");
+    if (size < 0 || (size_t)size + len > sizeof shown)
+        return;
+    memcpy(shown + size, digest, len);
+    session_bind(relay->victim.tls.ssl, shown, (size_t)size + len);
+}
+
+/* What the victim and the server may agree on; without a server's word, the
+ * operator's. */
+static void choose_alpn(struct relay *relay)
+{
+    bool given = options_of(relay)->terms.victim.alpn_given;
+    struct tls_side *tls = &relay->victim.tls;
+    if (!*tls->alpn && !relay->server.tls.ssl && given && relay->alpn_count)
+        memcpy(tls->alpn, relay->alpn[0], sizeof tls->alpn);
+}
+
+/* Where the forgery brings none of its own. */
+static int pass_staple(struct relay *relay, const struct forged *forged)
+{
+    const unsigned char *staple = NULL;
+    SSL *ssl = relay->server.tls.ssl;
+    long len = ssl && !forged->staple_len
+                   ? SSL_get_tlsext_status_ocsp_resp(ssl, &staple)
+                   : 0;
+    return len > 0 ? tls_staple(&relay->victim.tls, staple, (size_t)len) : 0;
+}
+
 static int begin_victim_tls(struct relay *relay, struct err *err)
 {
     struct end *victim = &relay->victim;
@@ -175,8 +234,11 @@ static int begin_victim_tls(struct relay *relay, struct err *err)
     if (!forged)
         return -1;
     begin_side(victim);
-    if (tls_accept(relay->worker->tls, &victim->tls, forged, err))
+    choose_alpn(relay);
+    if (tls_accept(relay->worker->tls, &victim->tls, forged, err) ||
+        pass_staple(relay, forged))
         return -1;
+    bind_session(relay);
     facts_forged(relay, forged);
     return 0;
 }
@@ -214,10 +276,9 @@ static enum relay_state shake_victim(struct relay *relay)
     if (worker_lend(relay->worker, &victim->out))
         return relay_cut(relay, FLOW_FAILED);
     enum tls_result result = tls_handshake(&victim->tls);
-    /* With a suite agreed on, OpenSSL has written its certificate too. */
-    relay->certificate_out |= SSL_get_pending_cipher(victim->tls.ssl) != NULL;
     switch (result) {
     case TLS_DONE:
+        facts_client_cert(victim);
         facts_done(victim);
         return RELAY_STREAM;
     case TLS_WAIT:

@@ -18,8 +18,9 @@ enum { RECORD_MOST = 16 * 1024, HEADER = 5 };
 
 struct tls {
     BIO_METHOD *wire;
-    SSL_CTX *as_server; /* towards the victim */
-    SSL_CTX *as_client; /* towards the server */
+    SSL_CTX *as_server;        /* towards the victim */
+    SSL_CTX *as_client;        /* towards the server */
+    struct sessions *sessions; /* with servers; NULL: none is kept */
 };
 
 /* ---- the BIO ------------------------------------------------------------- */
@@ -96,6 +97,19 @@ static void note_alert(struct tls_side *side, bool sent, int level, int code)
                               sent ? side->sent_len : side->read_len);
 }
 
+/* One of our handshake messages, as it is made. */
+static void note_message(struct tls_side *side, const unsigned char *body,
+                         size_t len)
+{
+    if (body[0] == SSL3_MT_CERTIFICATE)
+        side->shown = true;
+    if (body[0] != SSL3_MT_CLIENT_HELLO || side->greeted)
+        return;
+    side->greeted = true;
+    if (side->calls->on_hello)
+        side->calls->on_hello(side->owner, body, len);
+}
+
 static void on_message(int sent, int version, int type, const void *bytes,
                        size_t len, SSL *ssl, void *context)
 {
@@ -107,6 +121,8 @@ static void on_message(int sent, int version, int type, const void *bytes,
         count_record(side, sent, body);
     else if (type == SSL3_RT_ALERT && len == 2)
         note_alert(side, sent, body[0], body[1]);
+    else if (type == SSL3_RT_HANDSHAKE && sent && len)
+        note_message(side, body, len);
 }
 
 static void on_key_line(const SSL *ssl, const char *line)
@@ -146,6 +162,31 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     return SSL_TLSEXT_ERR_NOACK;
 }
 
+/* The server wants a certificate of us; OpenSSL takes that of the context. */
+static int on_cert_wanted(SSL *ssl, void *context)
+{
+    (void)context;
+    struct tls_side *side = SSL_get_app_data(ssl);
+    side->asked = true;
+    return 1;
+}
+
+/* The victim wants a stapled response; tls_staple() may have put one there. */
+static int on_staple_wanted(SSL *ssl, void *context)
+{
+    (void)context;
+    const unsigned char *staple = NULL;
+    long len = SSL_get_tlsext_status_ocsp_resp(ssl, &staple);
+    return staple && len > 0 ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct tls_side *side = SSL_get_app_data(ssl);
+    return side->sessions &&
+           !sessions_keep_take(side->sessions, side->server, session);
+}
+
 /* ---- contexts ------------------------------------------------------------ */
 
 static SSL_CTX *make_context(const SSL_METHOD *method)
@@ -153,7 +194,6 @@ static SSL_CTX *make_context(const SSL_METHOD *method)
     SSL_CTX *context = SSL_CTX_new(method);
     if (!context)
         return NULL;
-    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     /* An end without close_notify is an observation; OpenSSL would answer it
      * with an alert and refuse to write. why_not() tells the two apart. */
     SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
@@ -165,40 +205,83 @@ static SSL_CTX *make_context(const SSL_METHOD *method)
     return context;
 }
 
-static SSL_CTX *make_server_context(void)
+/* Ask victims for a certificate, and name those whose it should be. */
+static int ask_for_cert(SSL_CTX *context, const struct tls_terms *terms)
+{
+    if (!terms->ask_client_cert)
+        return 0;
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
+    if (terms->client_trust)
+        SSL_CTX_set1_cert_store(context, terms->client_trust);
+    for (int i = 0; i < sk_X509_num(terms->client_issuers); i++)
+        if (SSL_CTX_add_client_CA(context,
+                                  sk_X509_value(terms->client_issuers, i)) != 1)
+            return -1;
+    return 0;
+}
+
+static SSL_CTX *make_server_context(const struct tls_terms *terms,
+                                    struct err *err)
 {
     SSL_CTX *context = make_context(TLS_server_method());
     if (!context)
         return NULL;
-    SSL_CTX_set_num_tickets(context, 0);
     SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);
+    SSL_CTX_set_tlsext_status_cb(context, on_staple_wanted);
+    session_serve(context, &terms->victim, terms->ticket_key);
     /* A forgery may be weak on purpose; the victim is to judge it, not we. */
-    SSL_CTX_set_security_level(context, 0);
-    return context;
+    if (!policy_apply(&terms->victim, 0, context, err) &&
+        !ask_for_cert(context, terms))
+        return context;
+    SSL_CTX_free(context);
+    return NULL;
 }
 
-static SSL_CTX *make_client_context(X509_STORE *trust)
+static int show_client_cert(SSL_CTX *context, const struct tls_terms *terms)
+{
+    SSL_CTX_set_cert_cb(context, on_cert_wanted, NULL);
+    if (!terms->client_cert)
+        return 0;
+    return SSL_CTX_use_certificate(context, terms->client_cert) == 1 &&
+                   SSL_CTX_use_PrivateKey(context, terms->client_key) == 1 &&
+                   SSL_CTX_set1_chain(context, terms->client_chain) == 1
+               ? 0
+               : -1;
+}
+
+static SSL_CTX *make_client_context(const struct tls_terms *terms,
+                                    struct err *err)
 {
     SSL_CTX *context = make_context(TLS_client_method());
     if (!context)
         return NULL;
-    SSL_CTX_set_security_level(context, 1);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
-    if (trust)
-        SSL_CTX_set1_cert_store(context, trust);
-    return context;
+    if (terms->trust)
+        SSL_CTX_set1_cert_store(context, terms->trust);
+    session_ask(context, &terms->server);
+    SSL_CTX_sess_set_new_cb(context, on_session);
+    if (!policy_apply(&terms->server, 1, context, err) &&
+        !show_client_cert(context, terms))
+        return context;
+    SSL_CTX_free(context);
+    return NULL;
 }
 
-int tls_open(X509_STORE *trust, struct tls **out, struct err *err)
+int tls_open(const struct tls_terms *terms, struct tls **out, struct err *err)
 {
     struct tls *tls = calloc(1, sizeof *tls);
+    bool keeps = terms->server.resume != RESUME_OFF;
+    err->text[0] = 0;
     if (tls) {
         tls->wire = wire_method();
-        tls->as_server = make_server_context();
-        tls->as_client = make_client_context(trust);
+        tls->as_server = make_server_context(terms, err);
+        tls->as_client = make_client_context(terms, err);
+        tls->sessions = keeps ? sessions_new() : NULL;
     }
-    if (!tls || !tls->wire || !tls->as_server || !tls->as_client) {
-        err_openssl(err, "set up TLS");
+    if (!tls || !tls->wire || !tls->as_server || !tls->as_client ||
+        (keeps && !tls->sessions)) {
+        if (!err->text[0])
+            err_openssl(err, "set up TLS");
         tls_free(tls);
         return -1;
     }
@@ -213,6 +296,7 @@ void tls_free(struct tls *tls)
     SSL_CTX_free(tls->as_server);
     SSL_CTX_free(tls->as_client);
     BIO_meth_free(tls->wire);
+    sessions_free(tls->sessions);
     free(tls);
 }
 
@@ -243,27 +327,26 @@ int tls_accept(struct tls *tls, struct tls_side *side,
     if (start(tls, tls->as_server, side, err))
         return -1;
     SSL_set_accept_state(side->ssl);
+    side->verify_insecure = true; /* it may be asked, but not refused */
     if (SSL_use_certificate(side->ssl, forged->leaf) != 1 ||
         SSL_use_PrivateKey(side->ssl, forged->key) != 1 ||
-        SSL_set1_chain(side->ssl, forged->chain) != 1) {
+        SSL_set1_chain(side->ssl, forged->chain) != 1 ||
+        tls_staple(side, forged->staple, forged->staple_len)) {
         err_openssl(err, "show the forged certificate");
         return -1;
     }
     return 0;
 }
 
-SSL_CTX *tls_server_context(void)
+int tls_staple(struct tls_side *side, const unsigned char *bytes, size_t len)
 {
-    return make_server_context();
-}
-
-int tls_accept_by(struct tls *tls, struct tls_side *side, SSL_CTX *context,
-                  struct err *err)
-{
-    if (start(tls, context, side, err))
-        return -1;
-    SSL_set_accept_state(side->ssl);
-    return 0;
+    if (!len || len > INT_MAX)
+        return 0;
+    unsigned char *copy = OPENSSL_memdup(bytes, len);
+    if (copy && SSL_set_tlsext_status_ocsp_resp(side->ssl, copy, (int)len) == 1)
+        return 0;
+    OPENSSL_free(copy);
+    return -1;
 }
 
 static bool is_address(const char *name)
@@ -299,6 +382,16 @@ static int offer_alpn(SSL *ssl, const char *const *alpn)
     return used ? SSL_set_alpn_protos(ssl, list, (unsigned)used) : 0;
 }
 
+/* Under this name the server's sessions are kept, if they are. */
+static void resume(struct tls *tls, struct tls_side *side, const char *name)
+{
+    if (!tls->sessions || !name || strlen(name) >= sizeof side->server)
+        return;
+    side->sessions = tls->sessions;
+    strcpy(side->server, name);
+    sessions_offer(tls->sessions, name, side->ssl);
+}
+
 int tls_connect(struct tls *tls, struct tls_side *side,
                 const struct tls_wish *wish, struct err *err)
 {
@@ -314,6 +407,9 @@ int tls_connect(struct tls *tls, struct tls_side *side,
         err_openssl(err, "prepare TLS to the server");
         return -1;
     }
+    if (wish->staple)
+        SSL_set_tlsext_status_type(side->ssl, TLSEXT_STATUSTYPE_ocsp);
+    resume(tls, side, wish->session);
     return 0;
 }
 
@@ -338,6 +434,9 @@ enum tls_result tls_handshake(struct tls_side *side)
     if (rc != 1)
         return why_not(side, rc);
     side->finished = true;
+    /* Nothing is verified then but what was once. */
+    if (SSL_session_reused(side->ssl))
+        side->verify_code = (int)SSL_get_verify_result(side->ssl);
     return TLS_DONE;
 }
 

@@ -5,14 +5,17 @@
  * of a relay's ends are a `struct tls_side`; tests let two of them talk to
  * each other in memory.
  *
- * Session resumption, 0-RTT and renegotiation are off: every conversation
- * shows its certificate, which is what this is all about. */
+ * 0-RTT and renegotiation are off, and so is session resumption unless a
+ * policy wants it: every conversation shows its certificate, which is what
+ * this is all about. */
 #ifndef PROXY_TLS_H
 #define PROXY_TLS_H
 
 #include "certs/err.h"
 #include "certs/forge.h"
 #include "proxy/base/buf.h"
+#include "proxy/policy.h"
+#include "proxy/session.h"
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
@@ -27,6 +30,8 @@ struct tls_calls {
     void (*on_alert)(void *owner, bool sent, int level, int code, uint64_t at,
                      uint64_t len);
     void (*on_key)(void *owner, const char *line);
+    /* The first ClientHello of our own goes out; without record headers. */
+    void (*on_hello)(void *owner, const uint8_t *message, size_t len);
 };
 
 /* One side of one conversation. Set in, out, calls and owner, then call
@@ -41,6 +46,9 @@ struct tls_side {
     bool finished;   /* the handshake is complete */
     bool said_bye;   /* close_notify came in */
     bool broken;     /* a fatal failure; nothing can be said any more */
+    bool greeted;    /* our ClientHello has gone out */
+    bool shown;      /* our certificate has gone out */
+    bool asked;      /* the server wants a certificate of us */
     uint64_t bytes;  /* application bytes read */
     uint64_t in_at;  /* offset of the next record to come in */
     uint64_t out_at; /* offset of the next record to go out */
@@ -51,6 +59,9 @@ struct tls_side {
     int verify_code, verify_depth; /* of the first check that failed */
     bool verify_insecure;
     char alpn[32]; /* victim side: what to choose if it is offered */
+    struct sessions *sessions; /* server side, with resumption: where its
+                                  sessions are kept ... */
+    char server[256];          /* ... and under which name */
 };
 
 enum tls_result {
@@ -61,30 +72,49 @@ enum tls_result {
     TLS_FAILED,    /* an alert, or nonsense; see on_alert */
 };
 
-/* Contexts for both sides. `trust` may be NULL: then nothing verifies. */
-int tls_open(X509_STORE *trust, struct tls **out, struct err *err);
+/* What each leg insists on. Zeroed is the default of everything; borrowed
+ * until tls_free(). */
+struct tls_terms {
+    struct policy victim, server;
+    X509_STORE *trust; /* of servers; NULL: nothing verifies */
+
+    /* Shown to servers that ask for it; NULL: none. */
+    X509 *client_cert;
+    EVP_PKEY *client_key;
+    STACK_OF(X509) * client_chain;
+
+    /* Whatever a victim shows is taken, and tls_side tells what it is worth. */
+    bool ask_client_cert;
+    X509_STORE *client_trust;        /* NULL: nothing verifies */
+    STACK_OF(X509) * client_issuers; /* whom to name when asking; NULL: none */
+
+    unsigned char ticket_key[SESSION_TICKET_KEY]; /* see session_serve() */
+};
+
+/* Contexts for both sides. */
+int tls_open(const struct tls_terms *terms, struct tls **out, struct err *err);
 void tls_free(struct tls *tls);
 
 /* Be the server, with this certificate. -1 when OpenSSL refuses it. */
 int tls_accept(struct tls *tls, struct tls_side *side,
                const struct forged *forged, struct err *err);
 
-/* A context as tls_accept() uses, for the caller to change and to free; NULL
- * when memory is out. And: be the server with it; what it shows is up to it. */
-SSL_CTX *tls_server_context(void);
-int tls_accept_by(struct tls *tls, struct tls_side *side, SSL_CTX *context,
-                  struct err *err);
-
 struct tls_wish {
     const char *server_name; /* SNI; NULL or an address: none is sent */
     const char *verify_name; /* that the certificate must show */
     const char *const *alpn; /* NULL-terminated; NULL: none */
+    const char *session;     /* under which name sessions with this server are
+                                kept; NULL: none is */
+    bool staple;             /* ask for a stapled OCSP response */
 };
 
 /* Be a client. A certificate that does not verify ends the handshake, unless
  * `side->verify_insecure`; verify_code tells either way. */
 int tls_connect(struct tls *tls, struct tls_side *side,
                 const struct tls_wish *wish, struct err *err);
+
+/* Before the victim's handshake: what to staple, if it asks. Copied. */
+int tls_staple(struct tls_side *side, const unsigned char *bytes, size_t len);
 
 enum tls_result tls_handshake(struct tls_side *side);
 

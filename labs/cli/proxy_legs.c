@@ -5,7 +5,9 @@
 #include "labs/cli/proxy_parts.h"
 
 #include <fcntl.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -28,9 +30,9 @@ static int take_trust(const struct proxy_wishes *wishes,
     /* The environment may name a file that this lab does without. */
     if (!file || (!wishes->legs.upstream_ca && access(file, R_OK)))
         return 0;
-    setup->options.upstream_trust = X509_STORE_new();
-    if (!setup->options.upstream_trust ||
-        X509_STORE_load_file(setup->options.upstream_trust, file) != 1) {
+    setup->options.terms.trust = X509_STORE_new();
+    if (!setup->options.terms.trust ||
+        X509_STORE_load_file(setup->options.terms.trust, file) != 1) {
         err_openssl(err, "read the trusted certificates in %s", file);
         return -1;
     }
@@ -38,6 +40,126 @@ static int take_trust(const struct proxy_wishes *wishes,
     setup->options.signers.anchor = setup->anchor;
     return 0;
 }
+
+/* ---- what is spoken ------------------------------------------------------ */
+
+static int take_policy(const char *option, const char *text, bool is_victim,
+                       struct policy *out, struct err *err)
+{
+    if (!text)
+        return 0;
+    if (policy_parse(text, out, err)) {
+        err_prefix(err, "--tls-%s", option);
+        return -1;
+    }
+    SSL_CTX *context =
+        SSL_CTX_new(is_victim ? TLS_server_method() : TLS_client_method());
+    int rc = policy_apply(out, !is_victim, context, err);
+    SSL_CTX_free(context);
+    if (rc) {
+        err->code = EXIT_USAGE;
+        err_prefix(err, "--tls-%s", option);
+    }
+    return rc;
+}
+
+static int take_policies(const struct proxy_wishes *wishes,
+                         struct proxy_setup *setup, struct err *err)
+{
+    struct tls_terms *terms = &setup->options.terms;
+    if (take_policy("victim", wishes->legs.victim, true, &terms->victim, err) ||
+        take_policy("server", wishes->legs.server, false, &terms->server, err))
+        return -1;
+    if (terms->server.staple) {
+        err_code(err, EXIT_USAGE,
+                 "--tls-server: staple= is for the victim's leg");
+        return -1;
+    }
+    /* All workers know the tickets that one of them gave. */
+    if (terms->victim.resume != RESUME_OFF &&
+        RAND_bytes(terms->ticket_key, sizeof terms->ticket_key) != 1) {
+        err_openssl(err, "make a key for session tickets");
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- certificates of clients --------------------------------------------- */
+
+static STACK_OF(X509) * all_certificates(const char *file, struct err *err)
+{
+    BIO *bio = BIO_new_file(file, "r");
+    STACK_OF(X509) *certs = bio ? sk_X509_new_null() : NULL;
+    X509 *cert;
+    while (certs && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
+        sk_X509_push(certs, cert);
+    BIO_free(bio);
+    if (sk_X509_num(certs) > 0) {
+        ERR_clear_error();
+        return certs;
+    }
+    err_openssl(err, "read certificates in %s", file);
+    sk_X509_free(certs);
+    return NULL;
+}
+
+static EVP_PKEY *private_key(const char *file, struct err *err)
+{
+    BIO *bio = BIO_new_file(file, "r");
+    /* A key with a passphrase is refused instead of asked for. */
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, "") : NULL;
+    BIO_free(bio);
+    if (!key)
+        err_openssl(err, "read the private key in %s", file);
+    return key;
+}
+
+/* The one that the proxy shows to servers; its chain behind it in the file. */
+static int take_client_cert(const struct proxy_wishes *wishes,
+                            struct proxy_setup *setup, struct err *err)
+{
+    struct tls_terms *terms = &setup->options.terms;
+    const char *file = wishes->legs.client_cert, *key = wishes->legs.client_key;
+    if (!file && !key)
+        return 0;
+    if (!file) {
+        err_code(err, EXIT_USAGE, "--client-key wants --client-cert, too");
+        return -1;
+    }
+    terms->client_chain = all_certificates(file, err);
+    if (!terms->client_chain)
+        return -1;
+    terms->client_cert = sk_X509_shift(terms->client_chain);
+    terms->client_key = private_key(key ? key : file, err);
+    if (!terms->client_key)
+        return -1;
+    if (X509_check_private_key(terms->client_cert, terms->client_key) == 1)
+        return 0;
+    err_openssl(err, "%s does not fit the certificate in %s", key ? key : file,
+                file);
+    return -1;
+}
+
+static int take_client_ca(const struct proxy_wishes *wishes,
+                          struct proxy_setup *setup, struct err *err)
+{
+    struct tls_terms *terms = &setup->options.terms;
+    const char *file = wishes->legs.client_ca;
+    terms->ask_client_cert = wishes->legs.ask_client_cert || file;
+    if (!file)
+        return 0;
+    terms->client_trust = X509_STORE_new();
+    terms->client_issuers = all_certificates(file, err);
+    if (!terms->client_issuers)
+        return -1;
+    if (terms->client_trust &&
+        X509_STORE_load_file(terms->client_trust, file) == 1)
+        return 0;
+    err_openssl(err, "read the trusted certificates in %s", file);
+    return -1;
+}
+
+/* ---- who signs ----------------------------------------------------------- */
 
 static int take_signers(const struct proxy_wishes *wishes,
                         struct proxy_setup *setup, struct err *err)
@@ -84,6 +206,30 @@ static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
         (struct option){"upstream-insecure", 0, OPTION_FLAG, NULL,
                         "Go on although a server's certificate does not verify",
                         &wishes->legs.insecure});
+    option_row(rows,
+               (struct option){"tls-victim", 0, OPTION_TEXT, "KEY=VALUE,...",
+                               "What to speak with victims: versions=1.2-1.3, "
+                               "groups=A:B, ciphers=A:B, alpn=A:B|none, "
+                               "resume=on|off|tickets|ids, staple=on, "
+                               "seclevel=0..5",
+                               &wishes->legs.victim});
+    option_row(rows,
+               (struct option){"tls-server", 0, OPTION_TEXT, "KEY=VALUE,...",
+                               "The same, with servers", &wishes->legs.server});
+    option_row(rows, (struct option){"client-cert", 0, OPTION_TEXT, "FILE",
+                                     "Show this certificate to servers that "
+                                     "ask for one; its key may be in the file",
+                                     &wishes->legs.client_cert});
+    option_row(rows, (struct option){"client-key", 0, OPTION_TEXT, "FILE",
+                                     "The key of --client-cert",
+                                     &wishes->legs.client_key});
+    option_row(rows, (struct option){"ask-client-cert", 0, OPTION_FLAG, NULL,
+                                     "Ask victims for a certificate, and take "
+                                     "any or none",
+                                     &wishes->legs.ask_client_cert});
+    option_row(rows, (struct option){"client-ca", 0, OPTION_TEXT, "FILE",
+                                     "Ask for one of these CAs",
+                                     &wishes->legs.client_ca});
     option_row(rows, (struct option){"keylog", 0, OPTION_TEXT, "FILE",
                                      "Append the TLS secrets of both legs",
                                      &wishes->legs.keylog});
@@ -92,7 +238,11 @@ static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
 static int take(const struct proxy_wishes *wishes, struct proxy_setup *setup,
                 struct err *err)
 {
-    return take_trust(wishes, setup, err) || take_signers(wishes, setup, err) ||
+    return take_policies(wishes, setup, err) ||
+                   take_trust(wishes, setup, err) ||
+                   take_signers(wishes, setup, err) ||
+                   take_client_cert(wishes, setup, err) ||
+                   take_client_ca(wishes, setup, err) ||
                    take_keylog(wishes, setup, err)
                ? -1
                : 0;
@@ -101,7 +251,14 @@ static int take(const struct proxy_wishes *wishes, struct proxy_setup *setup,
 static void undo(struct proxy_setup *setup)
 {
     X509_free(setup->anchor);
-    X509_STORE_free(setup->options.upstream_trust);
+    struct tls_terms *terms = &setup->options.terms;
+    X509_STORE_free(terms->trust);
+    X509_STORE_free(terms->client_trust);
+    X509_free(terms->client_cert);
+    EVP_PKEY_free(terms->client_key);
+    sk_X509_pop_free(terms->client_chain, X509_free);
+    sk_X509_pop_free(terms->client_issuers, X509_free);
+    OPENSSL_cleanse(terms->ticket_key, sizeof terms->ticket_key);
     ca_free(setup->rogue);
     ca_free(setup->lab);
     if (setup->options.keylog_fd)

@@ -19,7 +19,8 @@ struct proxy_wishes {
     } ways;
     struct {
         const char *ca, *issuer, *upstream_ca, *keylog;
-        bool insecure;
+        const char *victim, *server, *client_cert, *client_key, *client_ca;
+        bool insecure, ask_client_cert;
     } legs;
     struct {
         struct option_list attacks, lenient;

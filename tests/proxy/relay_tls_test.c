@@ -102,7 +102,7 @@ static void a_server_that_does_not_verify_is_refused(void **state)
     (void)state;
     struct stage stage;
     tls_stage_prepare(&stage, "https");
-    stage.options.upstream_trust = NULL;
+    stage.options.terms.trust = NULL;
     stage_raise(&stage);
     struct talker victim = victim_calls(&stage, NULL, TLS1_3_VERSION, BANK);
     struct talker server = all_shake(&victim);
@@ -122,7 +122,7 @@ static void unless_the_operator_does_not_care(void **state)
     (void)state;
     struct stage stage;
     tls_stage_prepare(&stage, "https");
-    stage.options.upstream_trust = NULL;
+    stage.options.terms.trust = NULL;
     stage.options.insecure_upstream = true;
     stage_raise(&stage);
     struct talker victim = victim_calls(&stage, NULL, TLS1_3_VERSION, BANK);

@@ -51,7 +51,7 @@ STAGE void tls_stage_prepare(struct stage *stage, const char *scheme)
 {
     stage_prepare(stage, scheme);
     stage->options.signers.rogue = authorities.rogue;
-    stage->options.upstream_trust = authorities.trust;
+    stage->options.terms.trust = authorities.trust;
 }
 
 STAGE void tls_stage_open(struct stage *stage)

@@ -38,10 +38,11 @@ static void on_key(void *owner, const char *line)
     log->keys++;
 }
 
-static const struct tls_calls calls = {on_alert, on_key};
+static const struct tls_calls calls = {on_alert, on_key, NULL};
 
 /* A client and a server, and the wire between them. */
 struct pair {
+    struct tls_terms terms;
     struct tls *tls;
     struct tls_side client, server;
     struct buf up, down;           /* the wire */
@@ -82,7 +83,8 @@ static void open_pair(struct pair *pair, X509_STORE *store,
     struct err err = ERR_INIT;
     *pair = (struct pair){.client_log = {-1, -1, 0, 0, 0},
                           .server_log = {-1, -1, 0, 0, 0}};
-    assert_int_equal(tls_open(store, &pair->tls, &err), 0);
+    pair->terms.trust = store;
+    assert_int_equal(tls_open(&pair->terms, &pair->tls, &err), 0);
     pair->client.in = &pair->down;
     pair->client.out = &pair->up;
     pair->client.calls = pair->server.calls = &calls;
