@@ -242,6 +242,45 @@ static void the_name_in_the_url_counts_and_not_the_one_on_the_road(void **state)
     stage_close_bank(stage);
 }
 
+/* Wishes that an option adds to the careful client's own. */
+static void the_clock_and_the_profile_are_options(void **state)
+{
+    static const struct {
+        const char *forgery, *option;
+        int exit, code, depth;
+    } rows[] = {
+        {NULL, "--at 2001-02-03T04:05:06Z", 60, 9, -1},
+        {NULL, "--at 4102444800", 60, 10, -1},
+        {NULL, "--strict", 0, 0, -1},
+        {"t01", "--strict", 60, 18, 0},
+        {"t03", "--strict", 60, 19, 1},
+        {"n01", "--strict", 60, 62, 0},
+        {"t05", "", 60, 7, -1},
+        {"t05", "--strict", 60, 85, -1},
+    };
+    struct stage *stage = *state;
+    static struct stage_visit visit;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char command[256];
+        snprintf(command, sizeof command,
+                 "https-client --get https://bank.lab.test/ --connect "
+                 "127.0.0.1:{https} --trust {dir}/lab.pem %s",
+                 rows[i].option);
+        print_message("%s %s\n", rows[i].forgery ? rows[i].forgery : "bank",
+                      rows[i].option);
+        stage_open_bank(stage, rows[i].forgery);
+        stage_run(stage, command, &visit);
+        assert_int_equal(visit.exit, rows[i].exit);
+        assert_int_equal(number_of(visit.result, "verify_code"), rows[i].code);
+        if (rows[i].depth >= 0)
+            assert_int_equal(number_of(visit.result, "depth"), rows[i].depth);
+        else if (!rows[i].code)
+            assert_null(json_object_get(visit.result, "depth"));
+        json_decref(visit.result);
+        stage_close_bank(stage);
+    }
+}
+
 static void without_a_list_nobody_is_trusted(void **state)
 {
     struct stage *stage = *state;
@@ -322,6 +361,11 @@ words_that_make_no_sense_are_refused_before_anything_is_sent(void **state)
         {"https-client --get http://bank.lab.test/ --field nonsense", 2},
         {"https-client --get http://bank.lab.test/ --tls 1.1", 2},
         {"https-client --get http://bank.lab.test/ --timeout 0", 2},
+        {"https-client --get http://bank.lab.test/ --at yesterday", 2},
+        {"https-client --get http://bank.lab.test/ --at 2026-02-01", 2},
+        {"https-client --get http://bank.lab.test/ --connect there", 2},
+        {"https-client --get http://bank.lab.test/ --connect 8.8.8.8:80", 6},
+        {"https-client --get http://www.example.com/ --connect 127.0.0.1:1", 7},
         {"https-client --get http://bank.lab.test/ --user alice", 2},
         {"https-client --get http://bank.lab.test/ --transfer bob", 2},
         {"https-client --get http://bank.lab.test/ --nonsense", 2},
@@ -349,6 +393,7 @@ int main(void)
         CASE(without_the_private_key_nobody_gets_through),
         CASE(a_refusal_looks_different_from_the_other_side),
         CASE(the_name_in_the_url_counts_and_not_the_one_on_the_road),
+        CASE(the_clock_and_the_profile_are_options),
         CASE(without_a_list_nobody_is_trusted),
         CASE(a_visit_logs_in_pays_and_shows_the_balance),
         CASE(a_wrong_password_is_an_exit_code_of_its_own),
