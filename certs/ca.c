@@ -158,7 +158,10 @@ static int place_certs(struct ca *ca, STACK_OF(X509) * certs)
     return 0;
 }
 
-static int load_signer(struct ca *ca, const char *dir, struct err *err)
+typedef EVP_PKEY *load_key(const char *path, struct err *err);
+
+static int load_signer(struct ca *ca, const char *dir, load_key *load_key,
+                       struct err *err)
 {
     char path[PATH_MAX];
     STACK_OF(X509) *certs = NULL;
@@ -175,8 +178,7 @@ static int load_signer(struct ca *ca, const char *dir, struct err *err)
         err_set(err, "the first certificate of %s is not a CA", path);
         return -1;
     }
-    if (file_join(path, dir, "ca.key", err) ||
-        !(ca->key = keys_load(path, err)))
+    if (file_join(path, dir, "ca.key", err) || !(ca->key = load_key(path, err)))
         return -1;
     if (X509_check_private_key(ca->cert, ca->key) != 1) {
         err_openssl(err, "%s does not belong to the certificate beside it",
@@ -202,17 +204,28 @@ static int load_root(struct ca *ca, const char *dir, struct err *err)
     return 0;
 }
 
-int ca_load(const char *dir, struct ca **out, struct err *err)
+static int load(const char *dir, load_key *load_key, struct ca **out,
+                struct err *err)
 {
     struct ca *ca = new_ca(err);
     if (!ca)
         return -1;
-    if (load_signer(ca, dir, err) || load_root(ca, dir, err)) {
+    if (load_signer(ca, dir, load_key, err) || load_root(ca, dir, err)) {
         ca_free(ca);
         return -1;
     }
     *out = ca;
     return 0;
+}
+
+int ca_load(const char *dir, struct ca **out, struct err *err)
+{
+    return load(dir, keys_load, out, err);
+}
+
+int ca_load_foreign(const char *dir, struct ca **out, struct err *err)
+{
+    return load(dir, keys_load_foreign, out, err);
 }
 
 int ca_save(const struct ca *ca, const char *dir, struct err *err)

@@ -40,6 +40,9 @@ int ca_make_lookalike(const struct ca *real, struct ca **out, struct err *err);
  * (0600, or it is not loaded), and root.crt when the root is another one.
  * Saving makes DIR (0700) if it is not there. */
 int ca_load(const char *dir, struct ca **out, struct err *err);
+/* The same for a CA that somebody brings along: a key that others may read is
+ * a warning on stderr only. */
+int ca_load_foreign(const char *dir, struct ca **out, struct err *err);
 int ca_save(const struct ca *ca, const char *dir, struct err *err);
 
 /* True for lab.test and names below it, localhost, and lab addresses: nothing

@@ -14,6 +14,7 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -143,21 +144,25 @@ EVP_PKEY *keys_pretend(const EVP_PKEY *shown, struct err *err)
     return made(key, "a wrong private half", err);
 }
 
-/* As ssh does: a key that others may read is no secret any more. */
-static int refuse_readable(FILE *file, const char *path, struct err *err)
+/* As ssh does: a key that others may read is no secret any more. A key that is
+ * not ours is its owner's business, who is told. */
+static int check_mode(FILE *file, const char *path, bool strictly,
+                      struct err *err)
 {
     struct stat info;
     if (fstat(fileno(file), &info)) {
         err_errno(err, "look at key file %s", path);
         return -1;
     }
-    if (info.st_mode & (S_IRWXG | S_IRWXO)) {
-        err_set(err,
-                "key file %s has mode %04o, so others may read it; "
-                "'chmod 600 %s' closes it",
-                path, (unsigned)info.st_mode & 07777, path);
+    if (!(info.st_mode & (S_IRWXG | S_IRWXO)))
+        return 0;
+    err_set(err,
+            "key file %s has mode %04o, so others may read it; "
+            "'chmod 600 %s' closes it",
+            path, (unsigned)info.st_mode & 07777, path);
+    if (strictly)
         return -1;
-    }
+    fprintf(stderr, "mitmlab: warning: %s\n", err->text);
     return 0;
 }
 
@@ -168,7 +173,7 @@ static int no_passphrase(char *buf, int size, int rwflag, void *arg)
     return -1;
 }
 
-EVP_PKEY *keys_load(const char *path, struct err *err)
+static EVP_PKEY *load(const char *path, bool strictly, struct err *err)
 {
     EVP_PKEY *key = NULL;
     FILE *file = fopen(path, "re");
@@ -176,13 +181,23 @@ EVP_PKEY *keys_load(const char *path, struct err *err)
         err_errno(err, "open key file %s", path);
         return NULL;
     }
-    if (!refuse_readable(file, path, err)) {
+    if (!check_mode(file, path, strictly, err)) {
         key = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
         if (!key)
             err_openssl(err, "read key file %s", path);
     }
     fclose(file);
     return key;
+}
+
+EVP_PKEY *keys_load(const char *path, struct err *err)
+{
+    return load(path, true, err);
+}
+
+EVP_PKEY *keys_load_foreign(const char *path, struct err *err)
+{
+    return load(path, false, err);
 }
 
 int keys_save(const EVP_PKEY *key, const char *path, struct err *err)

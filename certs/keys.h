@@ -49,6 +49,9 @@ EVP_PKEY *keys_make_spoiling(struct err *err);
 /* Refuses a file that group or others may read, as ssh does. */
 EVP_PKEY *keys_load(const char *path, struct err *err);
 
+/* Of somebody else's making: such a file is a warning on stderr only. */
+EVP_PKEY *keys_load_foreign(const char *path, struct err *err);
+
 /* Written 0600, O_EXCL under a temporary name, then renamed. */
 int keys_save(const EVP_PKEY *key, const char *path, struct err *err);
 

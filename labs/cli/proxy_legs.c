@@ -164,7 +164,8 @@ static int take_client_ca(const struct proxy_wishes *wishes,
 static int take_signers(const struct proxy_wishes *wishes,
                         struct proxy_setup *setup, struct err *err)
 {
-    if ((wishes->legs.ca && ca_load(wishes->legs.ca, &setup->rogue, err)) ||
+    if ((wishes->legs.ca &&
+         ca_load_foreign(wishes->legs.ca, &setup->rogue, err)) ||
         (wishes->legs.issuer && ca_load(wishes->legs.issuer, &setup->lab, err)))
         return -1;
     setup->options.signers.rogue = setup->rogue;

@@ -323,6 +323,21 @@ static void a_key_that_others_may_read_is_refused(void **state)
     remove_dir(dir);
 }
 
+static void a_key_that_somebody_brings_may_be_open(void **state)
+{
+    struct bench *bench = *state;
+    struct err err = ERR_INIT;
+    struct ca *again;
+    char dir[] = "/tmp/ca_test.XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(ca_save(bench->rogue, dir, &err), 0);
+    assert_int_equal(chmod(path_in(dir, "ca.key"), 0644), 0);
+    assert_int_equal(ca_load_foreign(dir, &again, &err), 0);
+    assert_int_equal(EVP_PKEY_eq(again->key, bench->rogue->key), 1);
+    ca_free(again);
+    remove_dir(dir);
+}
+
 static void a_key_of_another_ca_is_refused(void **state)
 {
     struct bench *bench = *state;
@@ -367,6 +382,7 @@ int main(void)
         cmocka_unit_test(what_is_saved_can_be_loaded),
         cmocka_unit_test(keys_are_written_for_the_owner_alone),
         cmocka_unit_test(a_key_that_others_may_read_is_refused),
+        cmocka_unit_test(a_key_that_somebody_brings_may_be_open),
         cmocka_unit_test(a_key_of_another_ca_is_refused),
         cmocka_unit_test(a_missing_folder_is_one_sentence),
     };

@@ -183,3 +183,13 @@ LUA
     sleep 0.2
     https-client --get "http://bank.lab.test:$proxy/" >/dev/null
 }
+
+@test "--ca takes a CA whose key others may read, with a warning" {
+    run -0 "$MITMLAB" cert make t03 --out d
+    chmod 644 d/rogue/ca.key
+    in_background proxy.jsonl "$MITMLAB" proxy --listen 127.0.0.1:0 \
+        --ca d/rogue --json
+    grep -q 'warning: key file d/rogue/ca.key has mode 0644' proxy.jsonl.err
+    run -4 "$MITMLAB" proxy --listen 127.0.0.1:0 --issuer d/rogue
+    [[ $output == *"chmod 600"* ]]
+}
