@@ -253,6 +253,12 @@ static bool may_collect(const struct exchange *exchange,
     return false;
 }
 
+static bool body_done(const struct half *half)
+{
+    return half->body.done || half->body.framing == HTTP1_NONE ||
+           half->body.framing == HTTP1_TUNNEL;
+}
+
 /* What both kinds of head have in common. -1 when memory is out. */
 static int take_head(struct exchange *exchange, struct half *half, size_t used)
 {
@@ -270,6 +276,7 @@ static int take_head(struct exchange *exchange, struct half *half, size_t used)
     if (message_init(&half->message, &exchange->arena, head, front(half)))
         return -1;
     half->message.ask = half->ask;
+    half->message.bodyless = body_done(half);
     half->built = true;
     return 0;
 }
@@ -293,7 +300,7 @@ static enum step request_head(struct exchange *exchange)
     snprintf(exchange->method, sizeof exchange->method, "%.*s",
              (int)head->method.len, front(half) + head->method.at);
     if (options_of(exchange)->on_line)
-        note_line_asked(&exchange->line, head, front(half));
+        note_line_asked(&exchange->line, exchange->relay, head, front(half));
     if (!strcmp(exchange->method, "CONNECT"))
         return answer(exchange, 501,
                       "this proxy stands on the path and is not asked to "
@@ -362,12 +369,6 @@ static enum step response_head(struct exchange *exchange)
 }
 
 /* ---- bodies -------------------------------------------------------------- */
-
-static bool body_done(const struct half *half)
-{
-    return half->body.done || half->body.framing == HTTP1_NONE ||
-           half->body.framing == HTTP1_TUNNEL;
-}
 
 /* Understand one more piece of body. > 0 progress, 0 none, -1 nonsense. */
 static int parse_piece(struct half *half, struct span *data,

@@ -30,9 +30,10 @@ struct message {
     int minor;
     struct message_field *fields;
     unsigned fields_count, fields_room;
-    struct buf body;               /* decoded */
-    bool has_body;                 /* false: not wanted, or over the limit */
-    enum codec coding;             /* how it came, and will leave */
+    struct buf body;   /* decoded */
+    bool has_body;     /* false: not wanted, or over the limit */
+    bool bodyless;     /* it came without any, and has_body is false */
+    enum codec coding; /* how it came, and will leave */
     const struct message *request; /* of a response, for its fields; NULL */
     struct message *answer; /* of a request: see message_answer(), NULL */
     struct ask *ask;        /* the proxy's own; hooks leave it alone */

@@ -2,6 +2,7 @@
 #include "proxy/note.h"
 
 #include "proxy/facts.h"
+#include "proxy/filter.h"
 #include "proxy/relay.h"
 #include "proxy/worker.h"
 
@@ -218,15 +219,46 @@ static uint16_t keep(struct note_line *line, size_t *used, const char *bytes,
     return (uint16_t)len;
 }
 
-void note_line_asked(struct note_line *line, const struct http1_head *head,
-                     const char *bytes)
+void note_line_asked(struct note_line *line, const struct relay *relay,
+                     const struct http1_head *head, const char *bytes)
 {
     size_t used = 0;
+    line->began = uv_now(relay->worker->loop);
     line->method_len = keep(line, &used, bytes, head->method, 32);
     line->host_len = keep(line, &used, bytes, head->host, 96);
     line->target_len = keep(line, &used, bytes, head->target, 192);
     line->status = 0;
     line->up_bytes = line->down_bytes = 0;
+}
+
+/* All that is known in the end. */
+static struct filter_subject subject_of(const struct proxy_line *line,
+                                        const struct relay *relay)
+{
+    const struct exchange *exchange = &relay->exchange;
+    const struct flow *flow = &relay->flow;
+    const char *sni = flow->tls ? flow->server_name : NULL;
+    return (struct filter_subject){
+        .moment = FILTER_AT_END,
+        .kind = "http",
+        .tls = flow->tls,
+        .victim = &flow->victim,
+        .server = &flow->server,
+        .flow = flow->id,
+        .sni = {sni, sni ? strlen(sni) : 0},
+        .method = {line->method, line->method_len},
+        .host = {line->host, line->host_len},
+        .target = {line->target, line->target_len},
+        .verdict = {line->verdict, line->verdict ? strlen(line->verdict) : 0},
+        .status = line->status,
+        .request = exchange->request.built ? &exchange->request.message : NULL,
+        .response =
+            exchange->response.built ? &exchange->response.message : NULL,
+        .size_known = true,
+        .size = line->up_bytes + line->down_bytes,
+        .ms_known = true,
+        .ms = line->ms,
+    };
 }
 
 void note_line_write(const struct note_line *line, const struct relay *relay)
@@ -246,8 +278,11 @@ void note_line_write(const struct note_line *line, const struct relay *relay)
         .up_bytes = line->up_bytes,
         .down_bytes = line->down_bytes,
         .tls = relay->flow.tls,
+        .ms = uv_now(relay->worker->loop) - line->began,
         /* A victim that asked has taken the certificate. */
         .verdict = relay->victim.tls.shown ? "accepted" : NULL,
     };
+    struct filter_subject subject = subject_of(&whole, relay);
+    whole.subject = &subject;
     options->on_line(options->context, &whole);
 }

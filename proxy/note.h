@@ -34,6 +34,7 @@ struct note_line {
     uint16_t method_len, host_len, target_len;
     int status;
     uint64_t up_bytes, down_bytes;
+    uint64_t began; /* of the loop's milliseconds */
 };
 
 void note_head(struct note *note, const struct end *from,
@@ -50,8 +51,8 @@ void note_write(struct note *note, const struct end *from, const struct end *to,
                 bool whole);
 void note_close(struct note *note);
 
-void note_line_asked(struct note_line *line, const struct http1_head *head,
-                     const char *bytes);
+void note_line_asked(struct note_line *line, const struct relay *relay,
+                     const struct http1_head *head, const char *bytes);
 /* Hand the line to the options' on_line. */
 void note_line_write(const struct note_line *line, const struct relay *relay);
 

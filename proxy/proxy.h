@@ -23,6 +23,8 @@
 
 enum { PROXY_LISTEN_MOST = 16, PROXY_HOOKS_MOST = 8, PROXY_WORKERS_MOST = 64 };
 
+struct filter_subject;
+
 /* One exchange, or one TLS flow that never came to one, for a person. Texts
  * are bytes of the network, as they came: escape them. */
 struct proxy_line {
@@ -32,8 +34,10 @@ struct proxy_line {
     int status;                    /* 0: none */
     uint64_t up_bytes, down_bytes; /* of the bodies */
     bool tls;
+    uint64_t ms;         /* how long it took */
     const char *verdict; /* "accepted", "refused", NULL: not known */
     const char *how;     /* alert name or close style, NULL */
+    const struct filter_subject *subject; /* the same, for a condition */
 };
 
 /* Borrowed until the proxy has ended. Zero means the default everywhere. */
@@ -60,6 +64,7 @@ struct proxy_options {
     unsigned drain_ms;    /* for a victim to hang up; 0: two seconds */
     bool trace;           /* flow.state events */
     bool heartbeat;       /* one event a second */
+    bool line_heads; /* subjects of lines shall have the fields of both heads */
 
     /* proxy_run() listens. */
     void (*on_ready)(void *context);

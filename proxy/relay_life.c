@@ -6,6 +6,7 @@
 
 #include "proxy/answer.h"
 #include "proxy/facts.h"
+#include "proxy/filter.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -173,6 +174,17 @@ static void write_verdict(struct relay *relay)
                               .host_len = name ? strlen(name) : 0,
                               .verdict = verdict,
                               .how = how};
+    struct filter_subject subject = {
+        .moment = FILTER_AT_END,
+        .kind = "tls",
+        .tls = true,
+        .victim = &relay->flow.victim,
+        .server = &relay->flow.server,
+        .flow = relay->flow.id,
+        .sni = {name, line.host_len},
+        .host = {name, line.host_len},
+        .verdict = {verdict, verdict ? strlen(verdict) : 0}};
+    line.subject = &subject;
     options->on_line(options->context, &line);
 }
 

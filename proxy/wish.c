@@ -9,6 +9,8 @@ enum { BODY_MOST = 1024 * 1024 };
 bool wish_looks(const struct relay *relay, bool request)
 {
     const struct proxy_options *options = relay->worker->options;
+    if (options->on_line && options->line_heads)
+        return true;
     for (unsigned i = 0; i < options->hooks_count; i++)
         if (options->hooks[i]->on_response ||
             (request && options->hooks[i]->on_request))

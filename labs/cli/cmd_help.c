@@ -51,6 +51,51 @@ static void help_events(const struct term *term)
     }
 }
 
+/* What stands in proxy/filter.h, for those who have only the program. */
+static void help_filter(const struct term *term)
+{
+    static const struct {
+        const char *name, *sentence;
+    } fields[] = {
+#define FILTER_FIELD(symbol, name, kind, known, sentence) {name, sentence},
+#include "proxy/filter_fields.def"
+#undef FILTER_FIELD
+    };
+    static const char *const words[][2] = {
+        {"==  !=", "equal; a text, a number, 4xx for all from 400 to 499"},
+        {"<  <=  >  >=", "of numbers"},
+        {"contains", "a text somewhere within"},
+        {"~  !~", "a pattern somewhere within: . [a-z] \\d \\w \\s ^ $ | "
+                  "( ) * + ? {2,5}, (?i) in front for either case; no back "
+                  "references: its time grows with the text and never faster"},
+        {"&&  ||  !", "and, or, not; ( ) around what belongs together"},
+    };
+    term_flow(
+        stdout, term,
+        "A filter is a condition on a flow. Rules, --hold and --show take "
+        "one. A value is a word, or a text in quotes.\n\n"
+        "  method == POST && host ~ bank && path ~ \"^/login\"\n"
+        "  header(Content-Type) ~ json && status >= 400\n"
+        "  not (type == text/html or size > 10k)\n",
+        0, "");
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        char head[32];
+        snprintf(head, sizeof head, "%-13s ", words[i][0]);
+        term_flow(stdout, term, words[i][1], 2, head);
+    }
+    printf("\n");
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        char head[32];
+        snprintf(head, sizeof head, "%-13s ", fields[i].name);
+        term_flow(stdout, term, fields[i].sentence, 2, head);
+    }
+    term_flow(stdout, term,
+              "\nA field alone asks whether it is there. What is not known "
+              "yet makes a condition neither true nor false, and ! does not "
+              "change that: status != 200 holds of no request.",
+              0, "");
+}
+
 static void help_lab(const struct term *term)
 {
     words_help(stdout, term->width);
@@ -61,6 +106,8 @@ static const struct topic {
     void (*print)(const struct term *term);
 } topics[] = {
     {"lab", "every word of a lab file", help_lab},
+    {"filter", "how flows are chosen, for rules, --hold and --show",
+     help_filter},
     {"exit-codes", "what the exit code says", help_exit_codes},
     {"events", "the kinds of events, who writes them, what is in them",
      help_events},
