@@ -349,6 +349,22 @@ int tls_staple(struct tls_side *side, const unsigned char *bytes, size_t len)
     return -1;
 }
 
+SSL_CTX *tls_server_context(void)
+{
+    static const struct tls_terms usual = {0};
+    struct err ignored = ERR_INIT;
+    return make_server_context(&usual, &ignored);
+}
+
+int tls_accept_by(struct tls *tls, struct tls_side *side, SSL_CTX *context,
+                  struct err *err)
+{
+    if (start(tls, context, side, err))
+        return -1;
+    SSL_set_accept_state(side->ssl);
+    return 0;
+}
+
 static bool is_address(const char *name)
 {
     struct in6_addr ignored;

@@ -99,6 +99,12 @@ void tls_free(struct tls *tls);
 int tls_accept(struct tls *tls, struct tls_side *side,
                const struct forged *forged, struct err *err);
 
+/* A context as tls_accept() uses, for the caller to change and to free; NULL
+ * when memory is out. And: be the server with it; what it shows is up to it. */
+SSL_CTX *tls_server_context(void);
+int tls_accept_by(struct tls *tls, struct tls_side *side, SSL_CTX *context,
+                  struct err *err);
+
 struct tls_wish {
     const char *server_name; /* SNI; NULL or an address: none is sent */
     const char *verify_name; /* that the certificate must show */

@@ -197,11 +197,31 @@ static void add_listener(struct play *play, const struct lab_command *start,
     command_wordf(out, "%s:%d", place->ip4, stage_port(play, port));
 }
 
+/* The rig has no certificate of the lab's CA, but a gallery of its own. */
+static void rig_server(struct play *play, const struct lab_command *start,
+                       struct command_line *out)
+{
+    const char *name = words_text("start", start->words, "name");
+    command_word(out, shelf_program());
+    command_word(out, start->program);
+    add_listener(play, start, "--listen", wanted_port(start, "https", 443),
+                 out);
+    if (name) {
+        command_word(out, "--name");
+        command_word(out, name);
+    }
+    add_options(play, start, out);
+}
+
 void command_server(struct play *play, const struct lab_command *start,
                     struct command_line *out)
 {
     const char *name = words_text("start", start->words, "name");
     int https = wanted_port(start, "https", 443);
+    if (!strcmp(start->program, "rig")) {
+        rig_server(play, start, out);
+        return;
+    }
     command_word(out, start->program);
     add_listener(play, start, "--listen", wanted_port(start, "http", 80), out);
     add_listener(play, start, "--listen-tls", https, out);

@@ -56,6 +56,7 @@ struct play {
     char *capture_path, *keys_path;
     struct actor *recorder; /* who feeds the capture */
     struct ca *ca, *rogue;
+    char *rig_roots, *installed_roots; /* PEM that the rigs told; NULL: none */
     struct chronicle chronicle;
     bool bent; /* the victim's way leads through the attacker */
 
@@ -118,6 +119,10 @@ unsigned stage_ports(const struct play *play, int *out, unsigned most);
 /* Make the run's authorities and put certificates, keys and trust.pem where
  * they belong. */
 int trust_put(struct play *play, struct err *err);
+
+/* The servers are ready: whom rigs among them want trusted is trusted at every
+ * place, besides the lab's CA. */
+int trust_rigs(struct play *play, struct err *err);
 
 /* Put these authorities into a place's trust.pem, and say so. */
 int trust_change(struct play *play, const char *place,

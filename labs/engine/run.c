@@ -506,6 +506,8 @@ static void end(struct play *play)
     capture_index_free(play->index);
     ca_free(play->ca);
     ca_free(play->rogue);
+    free(play->rig_roots);
+    free(play->installed_roots);
     for (unsigned i = 0; play->steps && i < play->lab->steps_count; i++) {
         for (unsigned j = 0;
              play->steps[i].acts && j < play->lab->steps[i].acts_count; j++)

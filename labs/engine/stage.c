@@ -328,7 +328,7 @@ static int start_servers(struct play *play, struct err *err)
         if (!actor)
             return -1;
     }
-    return stage_await_ready(play, err);
+    return stage_await_ready(play, err) || trust_rigs(play, err) ? -1 : 0;
 }
 
 /* ---- all of it ----------------------------------------------------------- */

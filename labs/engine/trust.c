@@ -9,6 +9,7 @@
 #include "labs/engine/words.h"
 
 #include <openssl/pem.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- certificates -------------------------------------------------------- */
@@ -104,6 +105,17 @@ static X509 *anchor_of(const struct play *play, const char *authority)
     return ca->root ? ca->root : ca->cert;
 }
 
+/* Text of rigs, or the certificate of an authority of the run. */
+static bool add_anchor(BIO *out, const struct play *play, const char *authority)
+{
+    const char *text = !strcmp(authority, "rig")         ? play->rig_roots
+                       : !strcmp(authority, "installed") ? play->installed_roots
+                                                         : NULL;
+    if (!strcmp(authority, "rig") || !strcmp(authority, "installed"))
+        return !text || BIO_puts(out, text) > 0;
+    return add_cert(out, anchor_of(play, authority));
+}
+
 static int put_trust(struct play *play, const char *place,
                      const json_t *authorities, struct err *err)
 {
@@ -112,7 +124,7 @@ static int put_trust(struct play *play, const char *place,
     json_t *item;
     bool good = true;
     json_array_foreach((json_t *)authorities, i, item) good &=
-        add_cert(bio, anchor_of(play, json_string_value(item)));
+        add_anchor(bio, play, json_string_value(item));
     return put_bio(play, place, "trust.pem", bio, good, err);
 }
 
@@ -130,6 +142,52 @@ int trust_change(struct play *play, const char *place,
                (char *)buf_head(&text));
     buf_free(&text);
     return put_trust(play, place, authorities, err);
+}
+
+/* Text behind text; free() it. */
+static void append(char **text, const char *more)
+{
+    char *both;
+    if (!more || asprintf(&both, "%s%s", *text ? *text : "", more) < 0)
+        return;
+    free(*text);
+    *text = both;
+}
+
+static void note_roots(struct play *play, const json_t *ready)
+{
+    const json_t *data = json_object_get(ready, "data");
+    const char *id;
+    json_t *pem;
+    append(&play->rig_roots, json_string_value(json_object_get(data, "trust")));
+    json_object_foreach(json_object_get(data, "installed"), id, pem)
+        append(&play->installed_roots, json_string_value(pem));
+}
+
+static int put_text(struct play *play, const char *at, const char *path,
+                    const char *text, struct err *err)
+{
+    return text ? net_put(play->net, at, path, text, strlen(text), err) : 0;
+}
+
+int trust_rigs(struct play *play, struct err *err)
+{
+    size_t i;
+    json_t *event;
+    json_array_foreach(play->chronicle.events, i,
+                       event) if (!strcmp(event_kind(event), "ready"))
+        note_roots(play, event);
+    json_t *all = json_pack("[s,s]", "lab", "rig");
+    int rc = 0;
+    for (unsigned p = 0; !rc && play->rig_roots && p < play->plan.places_count;
+         p++) {
+        const char *at = play->plan.places[p].name;
+        rc = put_trust(play, at, all, err) ||
+             put_text(play, at, "rig-ca.crt", play->rig_roots, err) ||
+             put_text(play, at, "installed-ca.crt", play->installed_roots, err);
+    }
+    json_decref(all);
+    return rc ? -1 : 0;
 }
 
 bool trust_accomplice(const struct lab *lab)
