@@ -454,10 +454,12 @@ static inline int client_ask_all(struct client *client)
 static inline void client_hang_up(struct client *client)
 {
     struct linger now = {.l_onoff = 1};
-    if (client->leave == CLIENT_LEAVE_POLITELY)
-        wire_finish(&client->wire);
-    else if (client->leave == CLIENT_LEAVE_ABRUPTLY)
+    if (client->leave == CLIENT_LEAVE_SILENTLY)
+        client->wire.trouble = WIRE_RESET; /* too late for words */
+    if (client->leave == CLIENT_LEAVE_ABRUPTLY)
         setsockopt(client->wire.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    else
+        wire_finish(&client->wire);
     wire_close(&client->wire);
 }
 

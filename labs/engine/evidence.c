@@ -10,13 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BYTES_MOST = 64, STREAM_MOST = 64 << 10 };
+enum { BYTES_MOST = 64, STREAM_MOST = 64 << 10, TCP_HEADER = 20 };
 
 struct found {
     const json_t *event; /* NULL: found by its bytes alone */
     uint64_t frame;
     uint8_t bytes[BYTES_MOST];
     size_t len;
+    uint8_t flags; /* of TCP, if it is an end; else 0 */
 };
 
 /* ---- events -------------------------------------------------------------- */
@@ -54,6 +55,26 @@ static enum index_dir dir_of(const json_t *event)
     return !strcmp(event_member(event, "dir"), "up") ? INDEX_UP : INDEX_DOWN;
 }
 
+/* How the one who opened the connection closed it: a FIN or RST carries no
+ * bytes of the stream, so that the header of its segment stands for them. */
+static bool take_end(const struct play *play, const json_t *event,
+                     struct found *found)
+{
+    struct index_tuple tuple;
+    struct index_frame frame;
+    uint64_t t = (uint64_t)event_number(event, "t");
+    if (!event_tuple(event, &tuple))
+        return false;
+    found->event = event;
+    found->frame = index_end_of(play->index, &tuple, INDEX_UP, t);
+    if (!found->frame || index_frame(play->index, found->frame, &frame))
+        return false;
+    found->flags = frame.packet.flags;
+    found->len = TCP_HEADER;
+    memcpy(found->bytes, frame.packet.header, TCP_HEADER);
+    return true;
+}
+
 /* The bytes of the event; with `contains`, from where that stands in them. */
 static bool take_bytes(const struct play *play, const json_t *event,
                        const char *contains, struct found *found)
@@ -62,6 +83,8 @@ static bool take_bytes(const struct play *play, const json_t *event,
     uint64_t at = (uint64_t)event_number(event, "at");
     uint64_t t = (uint64_t)event_number(event, "t");
     size_t len = (size_t)event_number(event, "len");
+    if (!strcmp(event_kind(event), "flow.end"))
+        return take_end(play, event, found);
     if (!event_tuple(event, &tuple))
         return false;
     if (contains) {
@@ -173,6 +196,8 @@ static json_t *decoded(const struct found *found)
         text = term_escape(line.bytes ? buf_head(&line) : (uint8_t *)"",
                            buf_len(&line), true);
         buf_free(&line);
+    } else if (found->flags) {
+        text = strdup(found->flags & PACKET_RST ? "TCP RST" : "TCP FIN");
     } else if (*event_data(event, "name")) {
         text = strdup(event_data(event, "name"));
     } else {

@@ -178,6 +178,7 @@ static void parse_tcp(struct rest *rest, struct packet *out)
     out->seq = get32(rest->at + 4);
     out->ack = get32(rest->at + 8);
     out->flags = rest->at[13];
+    out->header = rest->at;
     skip(rest, header);
 }
 

@@ -32,6 +32,7 @@ struct packet {
     uint16_t src_port, dst_port;      /* TCP and UDP */
     uint32_t seq, ack;                /* TCP */
     uint8_t flags;                    /* TCP */
+    const uint8_t *header;            /* of TCP; NULL: it is not TCP */
     const uint8_t *payload;  /* of TCP or UDP; else what follows the last header
                                 that was understood */
     size_t payload_len;      /* captured bytes, without Ethernet padding */
