@@ -154,7 +154,8 @@ static void on_key(void *owner, const char *line)
     event("tls.key", &where, "\"line\":%s", quoted(line));
 }
 
-const struct tls_calls talk_tls_calls = {on_alert, on_key};
+const struct tls_calls talk_tls_calls = {.on_alert = on_alert,
+                                         .on_key = on_key};
 
 /* ---- the verdict --------------------------------------------------------- */
 
