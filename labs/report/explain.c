@@ -67,9 +67,14 @@ static bool is(const char *text, const char *word)
     return text && !strcmp(text, word);
 }
 
+/* close_notify is a way to leave, and so is user_canceled, which Java sends
+ * before it (RFC 8446 6.1): neither refuses anything. */
 static int alert_of(const struct explain_facts *facts)
 {
-    return facts->alert > 0 && !facts->by_server ? facts->alert : NONE;
+    bool leaves = facts->alert == SSL_AD_CLOSE_NOTIFY ||
+                  facts->alert == SSL_AD_USER_CANCELLED;
+    return facts->alert > 0 && !leaves && !facts->by_server ? facts->alert
+                                                            : NONE;
 }
 
 /* Without the word of tls.verdict: what the other facts leave. */
@@ -81,8 +86,7 @@ static enum explain_way guess(const struct explain_facts *facts)
         return EXPLAIN_OPEN;
     if (!facts->finished)
         return EXPLAIN_ABORT;
-    return facts->alert == SSL_AD_CLOSE_NOTIFY ? EXPLAIN_CLOSE_NOTIFY
-                                               : EXPLAIN_SILENT;
+    return facts->alert >= 0 ? EXPLAIN_CLOSE_NOTIFY : EXPLAIN_SILENT;
 }
 
 static enum explain_way way_of(const struct explain_facts *facts)

@@ -45,7 +45,8 @@ struct explain_facts {
     const char *how; /* as in tls.verdict: "data", "alert", "close_notify",
                         "silent", "abort"; NULL: not known */
     int alert;       /* that the victim sent, 48; -1: none. close_notify (0)
-                        counts as none: it is a way of closing */
+                        and user_canceled (90) are ways to leave, and refuse
+                        nothing */
     int verify_code; /* what the victim itself reported, X509_V_*; -1: nothing,
                         as with all clients but the lab's own */
     int depth;       /* of the certificate it reported, 0: the server's own;

@@ -3,6 +3,7 @@
  * Facts of a conversation and how they are put into words. */
 #include "labs/report/explain.h"
 
+#include "certs/seen.h"
 #include "certs/verify.h"
 
 #include <setjmp.h>
@@ -60,6 +61,8 @@ static void four_ways_to_say_no_and_a_fifth_are_told_apart(void **state)
         {"abort", -1, 0, 0, false, false, EXPLAIN_ABORT, "No byte"},
         {"data", -1, 1, 90, false, false, EXPLAIN_YES, "leaked"},
         {"data", 0, 1, 90, false, false, EXPLAIN_YES, "leaked"},
+        {"data", 90, 1, 90, false, false, EXPLAIN_YES, "leaked"},
+        {"alert", 90, 1, 0, false, false, EXPLAIN_CLOSE_NOTIFY, "No byte"},
         {"data", 48, 1, 90, false, false, EXPLAIN_TOO_LATE, "leaked"},
         {"data", -1, 1, 90, true, false, EXPLAIN_TOO_LATE, "leaked"},
         {NULL, -1, 0, 0, false, true, EXPLAIN_OPEN, "before the end"},
@@ -214,6 +217,94 @@ static void no_forgery_is_left_to_a_general_row(void **state)
     }
 }
 
+/* ---- what was measured --------------------------------------------------- */
+
+/* A word of seen.def as the facts that a server would have seen. */
+static struct explain_facts facts_of(const struct seen *row, unsigned client)
+{
+    struct explain_facts facts = EXPLAIN_UNKNOWN;
+    const char *said = row->said[client];
+    facts.version = row->version;
+    facts.forgery = forgery_find(row->forgery);
+    facts.alert = alert_code(said);
+    facts.finished = facts.alert <= 0 && strcmp(said, "abort") != 0;
+    facts.how = facts.alert > 0             ? "alert"
+                : !strcmp(said, "accepted") ? "data"
+                                            : said;
+    facts.app_bytes = !strcmp(said, "accepted") ? 100 : 0;
+    return facts;
+}
+
+static enum explain_way way_of(const char *said)
+{
+    return !strcmp(said, "accepted")       ? EXPLAIN_YES
+           : !strcmp(said, "close_notify") ? EXPLAIN_CLOSE_NOTIFY
+           : !strcmp(said, "silent")       ? EXPLAIN_SILENT
+           : !strcmp(said, "abort")        ? EXPLAIN_ABORT
+                                           : EXPLAIN_ALERT;
+}
+
+/* Rows of the table that are taken when nothing is known. */
+static void general_rows(int *out_manner, int *out_check)
+{
+    struct explain_facts facts = EXPLAIN_UNKNOWN;
+    facts.how = "silent";
+    *out_check = explain_check_row(&facts);
+    facts.by_server = true;
+    facts.how = NULL;
+    *out_manner = explain_manner_row(&facts);
+}
+
+static void assert_explained(const struct seen *row, unsigned client,
+                             const struct explanation *said)
+{
+    const struct forgery *forgery = forgery_find(row->forgery);
+    const char *word = row->said[client];
+    print_message("%s, TLS %s, %s: %s\n", row->forgery,
+                  row->version == 0x0304 ? "1.3" : "1.2", seen_client(client),
+                  word);
+    assert_whole(said);
+    assert_int_equal(said->way, way_of(word));
+    assert_string_equal(said->check, forgery->check);
+    assert_string_equal(said->rfc, forgery->rfc);
+    if (said->way != EXPLAIN_YES)
+        assert_int_equal(said->code, forgery->verify_code);
+    else if (said->code)
+        assert_non_null(strstr(said->manner, "fails a check"));
+}
+
+static void every_measured_row_is_explained(void **state)
+{
+    (void)state;
+    const struct seen *row;
+    unsigned count = 0;
+    int general_manner, general_check;
+    general_rows(&general_manner, &general_check);
+    for (unsigned i = 0; (row = seen_at(i)); i++)
+        for (unsigned client = 0; client < SEEN_CLIENTS; client++) {
+            struct explain_facts facts = facts_of(row, client);
+            struct explanation said;
+            if (!strcmp(row->said[client], "offer"))
+                continue; /* nothing was shown */
+            explain(&facts, &said);
+            assert_explained(row, client, &said);
+            assert_int_not_equal(explain_check_row(&facts), general_check);
+            assert_int_not_equal(explain_manner_row(&facts), general_manner);
+            count++;
+        }
+    assert_true(count > 6 * 200);
+}
+
+static void every_forgery_was_measured_where_it_can_be_shown(void **state)
+{
+    (void)state;
+    const struct forgery *it;
+    for (unsigned i = 0; (it = forgery_at(i)); i++) {
+        assert_true(!seen_find(it->id, 0x0303) == (it->tls == TLS_13_ONLY));
+        assert_true(!seen_find(it->id, 0x0304) == (it->tls == TLS_12_ONLY));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +313,8 @@ int main(void)
         cmocka_unit_test(the_first_check_that_failed_is_named),
         cmocka_unit_test(every_code_and_every_alert_is_explained),
         cmocka_unit_test(no_forgery_is_left_to_a_general_row),
+        cmocka_unit_test(every_measured_row_is_explained),
+        cmocka_unit_test(every_forgery_was_measured_where_it_can_be_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
