@@ -314,8 +314,27 @@ static int refuse_outsiders(const char *const *names, unsigned count,
     return 0;
 }
 
+static bool add_standing(X509 *leaf, const struct ca_standing *standing)
+{
+    char where[300];
+    snprintf(where, sizeof where, "OCSP;URI:%.280s",
+             standing->responder ? standing->responder : "");
+    return (!standing->responder ||
+            mint_add_text(leaf, NID_info_access, where)) &&
+           (!standing->must_staple ||
+            mint_add_text(leaf, NID_tlsfeature, "status_request"));
+}
+
 int ca_issue(const struct ca *ca, const char *const *names, unsigned count,
              X509 **out_leaf, EVP_PKEY **out_key, struct err *err)
+{
+    static const struct ca_standing nothing;
+    return ca_issue_with(ca, names, count, &nothing, out_leaf, out_key, err);
+}
+
+int ca_issue_with(const struct ca *ca, const char *const *names, unsigned count,
+                  const struct ca_standing *standing, X509 **out_leaf,
+                  EVP_PKEY **out_key, struct err *err)
 {
     assert(count > 0);
     if (refuse_outsiders(names, count, err))
@@ -323,7 +342,8 @@ int ca_issue(const struct ca *ca, const char *const *names, unsigned count,
     EVP_PKEY *key = keys_make(KEY_P256, err);
     X509 *leaf = key ? mint_server(names, count, key) : NULL;
     if (leaf && X509_set_issuer_name(leaf, X509_get_subject_name(ca->cert)) &&
-        mint_issuer_key_id(leaf, ca->cert) && mint_sign(leaf, ca->key)) {
+        mint_issuer_key_id(leaf, ca->cert) && add_standing(leaf, standing) &&
+        mint_sign(leaf, ca->key)) {
         *out_leaf = leaf;
         *out_key = key;
         return 0;

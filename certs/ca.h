@@ -56,4 +56,13 @@ bool ca_may_address(const unsigned char *bytes, size_t len);
 int ca_issue(const struct ca *ca, const char *const *names, unsigned count,
              X509 **out_leaf, EVP_PKEY **out_key, struct err *err);
 
+/* What the certificate says of its own standing. */
+struct ca_standing {
+    const char *responder; /* URL to ask whether it was revoked (OCSP); NULL */
+    bool must_staple;      /* the server has to bring the answer (RFC 7633) */
+};
+int ca_issue_with(const struct ca *ca, const char *const *names, unsigned count,
+                  const struct ca_standing *standing, X509 **out_leaf,
+                  EVP_PKEY **out_key, struct err *err);
+
 #endif

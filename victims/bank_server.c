@@ -282,6 +282,7 @@ static const char usage[] =
     "  --listen-tls A:P       speak HTTPS here; wants --cert and --key\n"
     "  --cert FILE            certificate and what stands above it, PEM\n"
     "  --key FILE             its private key, PEM\n"
+    "  --staple FILE          what the CA says of it today (OCSP), DER\n"
     "  --user U --password P  who may log in (default: alice, secret)\n"
     "  --account NAME         whose account it is (default: the user)\n"
     "  --balance N            what is in it (default: 1000)\n"
@@ -293,6 +294,7 @@ static const struct option table[] = {
     {"listen-tls", required_argument, NULL, 't'},
     {"cert", required_argument, NULL, 'c'},
     {"key", required_argument, NULL, 'k'},
+    {"staple", required_argument, NULL, 's'},
     {"user", required_argument, NULL, 'u'},
     {"password", required_argument, NULL, 'w'},
     {"account", required_argument, NULL, 'a'},
@@ -305,7 +307,7 @@ static const struct option table[] = {
 struct options {
     const char *plain[SERVER_LISTENERS_MOST], *tls[SERVER_LISTENERS_MOST];
     unsigned plain_count, tls_count;
-    const char *cert, *key;
+    const char *cert, *key, *staple;
     bool json;
 };
 
@@ -322,8 +324,8 @@ static bool take_text(struct options *options, struct bank *bank, int letter)
         int letter;
         const char **target;
     } texts[] = {
-        {'c', &options->cert},  {'k', &options->key},  {'u', &bank->user},
-        {'w', &bank->password}, {'a', &bank->account},
+        {'c', &options->cert}, {'k', &options->key},   {'s', &options->staple},
+        {'u', &bank->user},    {'w', &bank->password}, {'a', &bank->account},
     };
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i].letter == letter) {
@@ -362,6 +364,8 @@ static int read_options(int argc, char **argv, struct options *options,
         return wrong("say where: --listen ADDRESS:PORT");
     if (options->tls_count && (!options->cert || !options->key))
         return wrong("--listen-tls wants --cert FILE and --key FILE");
+    if (options->staple && !options->tls_count)
+        return wrong("--staple wants --listen-tls");
     return EXIT_OK;
 }
 
@@ -370,6 +374,8 @@ static int open_server(struct server *server, const struct options *options,
 {
     if (options->tls_count &&
         server_use_certificate(server, options->cert, options->key, err))
+        return -1;
+    if (options->staple && server_use_staple(server, options->staple, err))
         return -1;
     for (unsigned i = 0; i < options->plain_count; i++)
         if (server_listen(server, options->plain[i], false, err))

@@ -31,11 +31,13 @@ enum {
     SERVER_PATIENCE = 10,    /* seconds for a handshake, a request, an answer */
     SERVER_IDLE = 30,        /* seconds between two requests */
     SERVER_STACK = 512 * 1024,
+    SERVER_STAPLE_MOST = 64 * 1024,
 };
 
 /* What a server answers. Headers are "Name: value\r\n" lines. */
 struct server_answer {
     int status;
+    const char *type; /* NULL: a page */
     struct text headers, page;
 };
 
@@ -48,7 +50,8 @@ struct server {
     const char *program;
     server_respond *respond;
     void *owner;
-    SSL_CTX *tls; /* NULL: no certificate was given */
+    SSL_CTX *tls;       /* NULL: no certificate was given */
+    struct text staple; /* the CA's answer about it (OCSP), if any */
     int listeners[SERVER_LISTENERS_MOST];
     bool listens_tls[SERVER_LISTENERS_MOST];
     unsigned listeners_count;
@@ -265,11 +268,12 @@ static inline int server_send(struct server_talk *talk,
     struct report_where where = server_where(talk, "down");
     const char *reason = server_reason(answer->status);
     text_add(&out,
-             "HTTP/1.1 %d %s\r\nServer: bank\r\n"
-             "Content-Type: text/html; charset=utf-8\r\n"
+             "HTTP/1.1 %d %s\r\nServer: %s\r\n"
+             "Content-Type: %s\r\n"
              "Content-Length: %zu\r\nCache-Control: no-store\r\n%s%s\r\n",
-             answer->status, reason, answer->page.len,
-             answer->headers.len ? answer->headers.bytes : "",
+             answer->status, reason, talk->server->program,
+             answer->type ? answer->type : "text/html; charset=utf-8",
+             answer->page.len, answer->headers.len ? answer->headers.bytes : "",
              keep ? "" : "Connection: close\r\n");
     struct http_message sent = {.announced = -1};
     text_bytes(&sent.head, out.bytes, out.len);
@@ -529,6 +533,45 @@ static inline int server_choose_http1(SSL *ssl, const unsigned char **out,
                : SSL_TLSEXT_ERR_NOACK;
 }
 
+/* Append a file of `most` bytes at most. 0, or -1 with a sentence. */
+static inline int server_load(struct text *text, const char *path, size_t most,
+                              struct err *err)
+{
+    FILE *file = fopen(path, "re");
+    size_t got = file ? fread(text_reserve(text, most), 1, most, file) : 0;
+    if (!file || ferror(file) || !got) {
+        err_errno(err, "read %s", path);
+        if (file)
+            fclose(file);
+        return -1;
+    }
+    text->len += got;
+    text->bytes[text->len] = 0;
+    fclose(file);
+    return 0;
+}
+
+/* The victim asks for the CA's answer about our certificate (RFC 6066 8). */
+static inline int server_on_status_request(SSL *ssl, void *argument)
+{
+    const struct server *server = argument;
+    size_t len = server->staple.len;
+    unsigned char *copy = OPENSSL_memdup(server->staple.bytes, len);
+    SSL_set_tlsext_status_ocsp_resp(ssl, copy, (int)len); /* takes it */
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* After server_use_certificate(). */
+static inline int server_use_staple(struct server *server, const char *path,
+                                    struct err *err)
+{
+    if (server_load(&server->staple, path, SERVER_STAPLE_MOST, err))
+        return -1;
+    SSL_CTX_set_tlsext_status_cb(server->tls, server_on_status_request);
+    SSL_CTX_set_tlsext_status_arg(server->tls, server);
+    return 0;
+}
+
 /* TLS 1.2 and 1.3. No tickets: a capture is easier to read without, and each
  * conversation shows the certificate. */
 static inline int server_use_certificate(struct server *server,
@@ -570,6 +613,8 @@ static inline void server_stop(struct server *server)
     for (unsigned i = 0; i < server->listeners_count; i++)
         close(server->listeners[i]);
     text_free(&server->addresses);
+    if (alone)
+        text_free(&server->staple);
     if (alone)
         SSL_CTX_free(server->tls);
 }

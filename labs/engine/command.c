@@ -213,6 +213,20 @@ static void rig_server(struct play *play, const struct lab_command *start,
     add_options(play, start, out);
 }
 
+/* The responder of this name has an answer about each server that names it. */
+static void add_answers(struct play *play, const char *responder,
+                        struct command_line *out)
+{
+    for (unsigned i = 0; i < play->lab->starts_count; i++) {
+        const json_t *words = play->lab->starts[i].words;
+        const char *asked = words_text("start", words, "responder");
+        if (!asked || !responder || strcmp(asked, responder) != 0)
+            continue;
+        command_word(out, "--answer");
+        command_wordf(out, "%s.ocsp", words_text("start", words, "name"));
+    }
+}
+
 void command_server(struct play *play, const struct lab_command *start,
                     struct command_line *out)
 {
@@ -231,6 +245,12 @@ void command_server(struct play *play, const struct lab_command *start,
         command_word(out, "--key");
         command_wordf(out, "%s.key", name);
     }
+    if (https && words_yes("start", start->words, "staple")) {
+        command_word(out, "--staple");
+        command_wordf(out, "%s.ocsp", name);
+    }
+    if (!strcmp(start->program, "ocsp-responder"))
+        add_answers(play, name, out);
     add_options(play, start, out);
 }
 

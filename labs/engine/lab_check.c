@@ -144,6 +144,18 @@ static int check_routes(const struct lab *lab, struct err *err)
     return 0;
 }
 
+/* Is there a responder of this name, which has the CA's answers? */
+static bool has_responder(const struct lab *lab, const char *name)
+{
+    for (unsigned i = 0; i < lab->starts_count; i++) {
+        const char *its = text("start", lab->starts[i].words, "name");
+        if (!strcmp(lab->starts[i].program, "ocsp-responder") && its &&
+            !strcmp(its, name))
+            return true;
+    }
+    return false;
+}
+
 static int check_starts(const struct lab *lab, struct err *err)
 {
     for (unsigned i = 0; i < lab->starts_count; i++) {
@@ -158,6 +170,11 @@ static int check_starts(const struct lab *lab, struct err *err)
                             "https wants a name for the certificate");
         if (name && !json_object_get(lab_names(lab), name))
             return complain(lab, err, path, "\"%.60s\" is not in names", name);
+        const char *asked = text("start", start->words, "responder");
+        if (asked && !has_responder(lab, asked))
+            return complain(lab, err, path,
+                            "no ocsp-responder under start is called \"%.60s\"",
+                            asked);
     }
     return 0;
 }

@@ -131,6 +131,18 @@ int trust_change(struct play *play, const char *place,
 /* Does any forgery of the lab need the lab's CA as an accomplice? */
 bool trust_accomplice(const struct lab *lab);
 
+/* ---- what the CA says of a server's certificate: standing.c --------------- */
+
+/* What goes into it when it is issued. `url` is room for the URL in it. */
+struct ca_standing standing_wanted(const struct play *play,
+                                   const struct lab_command *start,
+                                   char url[256]);
+
+/* The signed answer (OCSP), as NAME.ocsp, to its server and to whoever answers
+ * for the CA; and a list of what was revoked, as lab.crl, to every place. */
+int standing_put(struct play *play, const struct lab_command *start, X509 *leaf,
+                 struct err *err);
+
 /* ---- command lines: command.c -------------------------------------------- */
 
 enum { COMMAND_WORDS_MOST = 96 };

@@ -165,6 +165,18 @@ static bool say_changed(const struct play *play, const json_t *event,
     return true;
 }
 
+static bool say_blocked(const struct play *play, const json_t *event,
+                        struct buf *out)
+{
+    char *host = safe(event, "host", 60);
+    buf_printf(out,
+               TERM_BAD "holds back" TERM_PLAIN " what %s wants from %s, and "
+                        "hangs up",
+               opener(play, event), host);
+    free(host);
+    return true;
+}
+
 static bool say_secret(const struct play *play, const json_t *event,
                        struct buf *out)
 {
@@ -225,17 +237,12 @@ static const struct {
     const char *kind;
     sentence *say; /* false: not worth a line after all */
 } rows[] = {
-    {"tls.cert", say_cert},
-    {"tls.alert", say_alert},
-    {"tls.verdict", say_verdict},
-    {"http.request", say_request},
-    {"http.response", say_response},
-    {"http.refused", say_refused},
-    {"attack.changed", say_changed},
-    {"secret.read", say_secret},
-    {"ledger.entry", say_ledger},
-    {"bank.login", say_login},
-    {"server.unreachable", say_unreachable},
+    {"tls.cert", say_cert},          {"tls.alert", say_alert},
+    {"tls.verdict", say_verdict},    {"http.request", say_request},
+    {"http.response", say_response}, {"http.refused", say_refused},
+    {"attack.changed", say_changed}, {"attack.blocked", say_blocked},
+    {"secret.read", say_secret},     {"ledger.entry", say_ledger},
+    {"bank.login", say_login},       {"server.unreachable", say_unreachable},
 };
 
 static void tell_one(struct play *play, const json_t *event)

@@ -80,18 +80,21 @@ static int put_server_cert(struct play *play, const struct lab_command *start,
                            struct err *err)
 {
     const char *name = words_text("start", start->words, "name");
-    char path[256];
+    char path[256], url[256];
     X509 *leaf;
     EVP_PKEY *key;
     if (!name)
         return 0;
-    if (ca_issue(play->ca, &name, 1, &leaf, &key, err))
+    struct ca_standing standing = standing_wanted(play, start, url);
+    if (ca_issue_with(play->ca, &name, 1, &standing, &leaf, &key, err))
         return -1;
     snprintf(path, sizeof path, "%.200s.crt", name);
     int rc = put_chain(play, start->at, path, leaf, play->ca->above, err);
     snprintf(path, sizeof path, "%.200s.key", name);
     if (!rc)
         rc = put_key(play, start->at, path, key, err);
+    if (!rc)
+        rc = standing_put(play, start, leaf, err);
     X509_free(leaf);
     EVP_PKEY_free(key);
     return rc;

@@ -89,6 +89,9 @@ static void every_mistake_is_named_with_its_line(void **state)
          "lab.lua:29: no act \"opn\" in this step (did you mean open?)"},
         {"at = \"server\", name", "name",
          "lab.lua:13: start 1: at is missing: The place where it runs."},
+        {"https = true }", "https = true, responder = \"ocsp.lab.test\" }",
+         "lab.lua:13: no ocsp-responder under start is called "
+         "\"ocsp.lab.test\""},
         {"as = \"closed\"", "as = \"open\"",
          "lab.lua:25: two acts of this step are called open; give them names "
          "with as"},

@@ -26,6 +26,8 @@ struct stage {
     X509 *original;
     EVP_PKEY *original_key;
 
+    const char *staple; /* FILE of the bank's --staple; NULL: none */
+
     /* The bank, while it runs. */
     pid_t bank;
     int events; /* where its events come out */
