@@ -4,6 +4,7 @@
  * way there. */
 #include "proxy/relay_parts.h"
 
+#include "proxy/base/dial_loop.h"
 #include "proxy/facts.h"
 
 #include <stdio.h>

@@ -332,7 +332,7 @@ int dial_resolve(const char *host, int port, union address *out,
 /* On loopback all places share one namespace, and the kernel would let every
  * connection come from 127.0.0.1. So a place says which address is its own.
  * Like any other, that address must be inside the walls. */
-static bool own_source(const union address *to, union address *out)
+bool dial_source(const union address *to, union address *out)
 {
     struct err ignored;
     const char *text = getenv("MITMLAB_SOURCE");
@@ -363,7 +363,7 @@ static int wait_connected(int fd, int timeout_ms)
 static int connect_within(int fd, const union address *to, int timeout_ms)
 {
     union address source;
-    if (own_source(to, &source) &&
+    if (dial_source(to, &source) &&
         bind(fd, &source.any, address_len(&source)) < 0)
         return -1;
     if (connect(fd, &to->any, address_len(to)) < 0 &&
@@ -391,27 +391,5 @@ int dial_blocking(const char *host, int port, int timeout_ms, struct err *err)
     if (errno == ETIMEDOUT)
         err->code = EXIT_TIMEOUT;
     close(fd);
-    return -1;
-}
-
-int dial_start(uv_connect_t *request, uv_tcp_t *tcp,
-               const union address *address, uv_connect_cb on_connect,
-               struct err *err)
-{
-    union address source;
-    uv_os_fd_t fd;
-    int rc = 0;
-    if (dial_check(address, err) < 0)
-        return -1;
-    bool bound = uv_fileno((uv_handle_t *)tcp, &fd) == 0;
-    if (!bound && own_source(address, &source))
-        rc = uv_tcp_bind(tcp, &source.any, 0);
-    if (rc == 0)
-        rc = uv_tcp_connect(request, tcp, &address->any, on_connect);
-    if (rc == 0)
-        return 0;
-    char text[ADDRESS_TEXT];
-    address_text(address, text);
-    err_set(err, "connect to %s: %s", text, uv_strerror(rc));
     return -1;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The only door out. Every outgoing connection of every program of ours,
- * victims included, is made here, and each address is checked after names
- * have become addresses. tests/layers.sh fails on a connect(2), a
- * uv_tcp_connect() or a getaddrinfo(3) anywhere else.
+ * victims included, is made here (on a loop: dial_loop.h), and each address is
+ * checked after names have become addresses. tests/layers.sh fails on a
+ * connect(2), a uv_tcp_connect() or a getaddrinfo(3) anywhere else.
  *
  * Allowed everywhere: 127.0.0.0/8 and ::1. Allowed inside a network namespace
  * that a run of ours made: 192.0.2.0/24 and 2001:db8:66::/64 (documentation
@@ -25,7 +25,6 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
-#include <uv.h>
 
 /* An IPv4 or IPv6 socket address; .any.sa_family tells which. */
 union address {
@@ -63,16 +62,13 @@ void dial_use_hosts(const char *path);
 int dial_resolve(const char *host, int port, union address *out,
                  struct err *err);
 
+/* The address of this place ($MITMLAB_SOURCE), if it says one that can reach
+ * `to`. */
+bool dial_source(const union address *to, union address *out);
+
 /* Connect and block for at most `timeout_ms` (-1: as long as the kernel does).
  * Returns a socket that the caller closes, or -1; the code is EXIT_TIMEOUT
  * when nobody answered in time. */
 int dial_blocking(const char *host, int port, int timeout_ms, struct err *err);
-
-/* Connect on a loop. `on_connect` is called as by uv_tcp_connect(), never
- * before this function returns. -1 when refused at once. A tcp that already
- * has a socket (bound with uv_tcp_bind(), or opened) keeps its source. */
-int dial_start(uv_connect_t *request, uv_tcp_t *tcp,
-               const union address *address, uv_connect_cb on_connect,
-               struct err *err);
 
 #endif

@@ -5,6 +5,7 @@
  * to its peer, and an end is read again only when that has been taken. */
 #include "proxy/capture/recorder.h"
 
+#include "proxy/base/dial_loop.h"
 #include "proxy/capture/feed.h"
 #include "proxy/capture/index.h"
 #include "proxy/capture/packet.h"

@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 /* A folder for what a bare net keeps; the test removes it. */
 static char work_dir[64];

@@ -2,7 +2,7 @@
  *
  * The walls as a table, names from the lab's table only, and connections over
  * loopback. What holds inside a lab's namespace is tested in tests/labs. */
-#include "proxy/base/dial.h"
+#include "proxy/base/dial_loop.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The door of dial.h for programs that run a loop of libuv. */
+#ifndef PROXY_BASE_DIAL_LOOP_H
+#define PROXY_BASE_DIAL_LOOP_H
+
+#include "proxy/base/dial.h"
+
+#include <uv.h>
+
+/* Connect on a loop. `on_connect` is called as by uv_tcp_connect(), never
+ * before this function returns. -1 when refused at once. A tcp that already
+ * has a socket (bound with uv_tcp_bind(), or opened) keeps its source. */
+int dial_start(uv_connect_t *request, uv_tcp_t *tcp,
+               const union address *address, uv_connect_cb on_connect,
+               struct err *err);
+
+#endif
