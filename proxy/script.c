@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/script.h"
 
+#include "proxy/script_text.h"
+
 #include <ctype.h>
 #include <lauxlib.h>
 #include <lualib.h>
@@ -465,6 +467,7 @@ static int open_environment(lua_State *lua)
     lua_pushnil(lua);
     lua_setfield(lua, -2, "dump");
     lua_pop(lua, 1);
+    script_text_open(lua);
     lua_register(lua, "print", on_print);
     lua_register(lua, "setmetatable", on_setmetatable);
     make_type(lua, FLOW_TYPE, flow);
