@@ -289,6 +289,15 @@ static void say_continue(struct exchange *exchange)
         !end_send(&exchange->relay->victim, leave, sizeof leave - 1);
 }
 
+static void remember_method(struct exchange *exchange, const char *method,
+                            size_t len)
+{
+    size_t most = sizeof exchange->method - 1;
+    len = len < most ? len : most;
+    memcpy(exchange->method, method, len);
+    exchange->method[len] = 0;
+}
+
 static enum step request_head(struct exchange *exchange)
 {
     enum step step = STEP_WAITS;
@@ -297,8 +306,7 @@ static enum step request_head(struct exchange *exchange)
     size_t used = read_head(exchange, half, &step);
     if (!used)
         return step;
-    snprintf(exchange->method, sizeof exchange->method, "%.*s",
-             (int)head->method.len, front(half) + head->method.at);
+    remember_method(exchange, front(half) + head->method.at, head->method.len);
     if (options_of(exchange)->on_line)
         note_line_asked(&exchange->line, exchange->relay, head, front(half));
     if (!strcmp(exchange->method, "CONNECT"))

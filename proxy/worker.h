@@ -42,11 +42,38 @@ struct worker {
     uint8_t hello_scratch[HELLO_MOST];
 };
 
+/* For worker_lend() only. */
+int worker_make_block(struct buf *buf);
+
 /* Give `buf` a block if it has no allocation; -1 when memory is out. A turn
  * that ends with the buffer empty gives it back: idle connections hold none. */
-int worker_lend(struct worker *worker, struct buf *buf);
-void worker_take_back(struct worker *worker, struct buf *buf);
-/* The same, whatever is in it. */
-void worker_discard(struct worker *worker, struct buf *buf);
+static inline int worker_lend(struct worker *worker, struct buf *buf)
+{
+    if (buf->bytes)
+        return 0;
+    if (!worker->spares_count)
+        return worker_make_block(buf);
+    *buf = worker->spares[--worker->spares_count];
+    return 0;
+}
+
+/* Take the allocation back, whatever is in it. */
+static inline void worker_discard(struct worker *worker, struct buf *buf)
+{
+    if (buf->room == WORKER_BLOCK && worker->spares_count < WORKER_SPARES) {
+        buf_clear(buf);
+        worker->spares[worker->spares_count++] = *buf;
+        *buf = (struct buf){0};
+    } else {
+        buf_free(buf);
+    }
+}
+
+/* The same, if it is empty. */
+static inline void worker_take_back(struct worker *worker, struct buf *buf)
+{
+    if (buf->bytes && !buf_len(buf))
+        worker_discard(worker, buf);
+}
 
 #endif

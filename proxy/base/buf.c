@@ -4,19 +4,12 @@
  * reused before it grows. */
 #include "proxy/base/buf.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { SMALLEST = 256 };
-
-void buf_free(struct buf *buf)
-{
-    free(buf->bytes);
-    *buf = (struct buf){0};
-}
 
 static void slide_to_front(struct buf *buf)
 {
@@ -25,10 +18,8 @@ static void slide_to_front(struct buf *buf)
     buf->at = 0;
 }
 
-uint8_t *buf_reserve(struct buf *buf, size_t more)
+uint8_t *buf_grow(struct buf *buf, size_t more)
 {
-    if (buf->room - buf->end >= more && buf->bytes)
-        return buf->bytes + buf->end;
     if (buf->at && buf->room - buf_len(buf) >= more) {
         slide_to_front(buf);
         return buf->bytes + buf->end;
@@ -46,26 +37,16 @@ uint8_t *buf_reserve(struct buf *buf, size_t more)
     return buf->bytes + buf->end;
 }
 
-void buf_filled(struct buf *buf, size_t len)
+int buf_append_number(struct buf *buf, uint64_t number, unsigned digits)
 {
-    assert(len <= buf->room - buf->end);
-    buf->end += len;
-}
-
-int buf_append(struct buf *buf, const void *bytes, size_t len)
-{
-    uint8_t *to = buf_reserve(buf, len);
-    if (!to)
-        return -1;
-    if (len)
-        memcpy(to, bytes, len);
-    buf_filled(buf, len);
-    return 0;
-}
-
-int buf_append_text(struct buf *buf, const char *text)
-{
-    return buf_append(buf, text, strlen(text));
+    char text[32];
+    size_t at = sizeof text;
+    assert(digits < sizeof text);
+    do {
+        text[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number || sizeof text - at < digits);
+    return buf_append(buf, text + at, sizeof text - at);
 }
 
 int buf_printf(struct buf *buf, const char *format, ...)
@@ -82,19 +63,6 @@ int buf_printf(struct buf *buf, const char *format, ...)
     va_end(args);
     buf_filled(buf, (size_t)len);
     return 0;
-}
-
-void buf_consume(struct buf *buf, size_t len)
-{
-    assert(len <= buf_len(buf));
-    buf->at += len;
-    if (buf->at == buf->end)
-        buf->at = buf->end = 0;
-}
-
-void buf_clear(struct buf *buf)
-{
-    buf->at = buf->end = 0;
 }
 
 int buf_splice(struct buf *buf, size_t at, size_t old, const void *bytes,

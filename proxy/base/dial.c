@@ -25,6 +25,32 @@ static const ino_t first_user_namespace = 0xEFFFFFFDU;
 
 /* ---- addresses ----------------------------------------------------------- */
 
+static char *add_number(char *text, unsigned number)
+{
+    char digits[5];
+    size_t count = 0;
+    do {
+        digits[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    while (count)
+        *text++ = digits[--count];
+    return text;
+}
+
+/* inet_ntop(3) and printf(3) would take longer than all else that is done for
+ * a request. */
+static void ipv4_text(const struct sockaddr_in *address, char *text)
+{
+    uint8_t bytes[4];
+    memcpy(bytes, &address->sin_addr, sizeof bytes);
+    for (unsigned i = 0; i < 4; i++) {
+        text = add_number(text, bytes[i]);
+        *text++ = i < 3 ? '.' : ':';
+    }
+    *add_number(text, ntohs(address->sin_port)) = 0;
+}
+
 void address_text(const union address *address, char text[ADDRESS_TEXT])
 {
     char host[INET6_ADDRSTRLEN] = "?";
@@ -33,9 +59,7 @@ void address_text(const union address *address, char text[ADDRESS_TEXT])
         snprintf(text, ADDRESS_TEXT, "[%s]:%u", host,
                  ntohs(address->v6.sin6_port));
     } else if (address->any.sa_family == AF_INET) {
-        inet_ntop(AF_INET, &address->v4.sin_addr, host, sizeof host);
-        snprintf(text, ADDRESS_TEXT, "%s:%u", host,
-                 ntohs(address->v4.sin_port));
+        ipv4_text(&address->v4, text);
     } else {
         snprintf(text, ADDRESS_TEXT, "family %d", address->any.sa_family);
     }
