@@ -160,6 +160,14 @@ static void on_own_hello(void *owner, const uint8_t *message, size_t len)
         facts_hello(end, &hello, RECORD_HEADER + len);
 }
 
+void facts_starttls(const struct relay *relay, size_t up, size_t down)
+{
+    struct event_where where = facts_where(&relay->victim);
+    event("starttls", &where,
+          "\"protocol\":\"%s\",\"early_up\":%zu,\"early_down\":%zu",
+          starttls_scheme(relay->target.starttls), up, down);
+}
+
 static int add_pem(struct buf *out, X509 *cert)
 {
     BIO *bio = BIO_new(BIO_s_mem());

@@ -23,6 +23,8 @@ void facts_refused(const struct end *from, const char *rule,
 void facts_hello(const struct end *end, const struct hello *hello, size_t len);
 /* The victim was asked for a certificate, or a server asked us. */
 void facts_client_cert(const struct end *end);
+/* Both agreed on TLS; so much was said too early. */
+void facts_starttls(const struct relay *relay, size_t up, size_t down);
 void facts_upstream(const struct relay *relay);
 void facts_original(const struct relay *relay);
 void facts_forged(const struct relay *relay, const struct forged *forged);

@@ -42,6 +42,14 @@ static int note_hello(struct relay *relay, const struct hello *hello,
     return relay->sni ? 0 : -1;
 }
 
+/* Behind STARTTLS the way to the server stands already. */
+static enum relay_state go_to_server(const struct relay *relay)
+{
+    if (!relay->server.open)
+        return RELAY_CONNECT;
+    return relay->passes_tls ? RELAY_STREAM : RELAY_SERVER_TLS;
+}
+
 static enum relay_state hello_tls(struct relay *relay)
 {
     struct buf *in = &relay->victim.in;
@@ -65,7 +73,7 @@ static enum relay_state hello_tls(struct relay *relay)
     relay->shown_leg = LEG_NONE;
     if (act == HOOK_CUT)
         return relay_cut(relay, FLOW_CUT);
-    return act == HOOK_WAIT ? RELAY_HELLO : RELAY_CONNECT;
+    return act == HOOK_WAIT ? RELAY_HELLO : go_to_server(relay);
 }
 
 static enum relay_state hello_http(struct relay *relay)
@@ -93,13 +101,31 @@ static int guess_protocol(struct relay *relay)
     return http < 0 ? -1 : http ? TARGET_HTTP : TARGET_RAW;
 }
 
+/* On the way to tcp://, and to whatever begins in clear, servers may speak
+ * first: nothing is looked at. */
+static bool server_speaks_first(const struct relay *relay)
+{
+    const struct target *upstream = options_of(relay)->upstream;
+    if (relay->server.open)
+        return false;
+    if (upstream)
+        return upstream->protocol == TARGET_RAW && !upstream->tls;
+    return options_of(relay)->transparent &&
+           starttls_by_port(address_port(&relay->flow.listener));
+}
+
+/* Both agreed on TLS, and then the victim says something else. */
+static enum relay_state broken_promise(struct relay *relay)
+{
+    facts_refused(&relay->victim, "RFC 8446 5.1",
+                  "after STARTTLS the victim did not begin TLS", 0, 400);
+    return relay_cut(relay, FLOW_FAILED);
+}
+
 enum relay_state relay_step_hello(struct relay *relay)
 {
     const struct end *victim = &relay->victim;
-    const struct target *upstream = options_of(relay)->upstream;
-    /* Nothing is looked at on the way to tcp://, where servers may speak
-     * first. */
-    if (upstream && upstream->protocol == TARGET_RAW && !upstream->tls) {
+    if (server_speaks_first(relay)) {
         relay->protocol = TARGET_RAW;
         return RELAY_CONNECT;
     }
@@ -110,6 +136,8 @@ enum relay_state relay_step_hello(struct relay *relay)
         relay->passes_tls = !relay->worker->leaves;
         return hello_tls(relay);
     }
+    if (relay->server.open)
+        return broken_promise(relay);
     int protocol = guess_protocol(relay);
     if (protocol < 0)
         return victim->fin_in ? RELAY_CLOSING : RELAY_HELLO;
@@ -186,6 +214,9 @@ static int find_server(struct relay *relay, struct err *err)
     } else if (options->transparent) {
         flow->server = flow->listener;
         relay->target.tls = flow->tls;
+        if (!flow->tls)
+            relay->target.starttls =
+                starttls_by_port(address_port(&flow->listener));
     } else if (target_as_named(relay, err)) {
         return -1;
     }
@@ -268,6 +299,8 @@ enum relay_state relay_step_connect(struct relay *relay)
     uv_tcp_getsockname(&server->tcp, &relay->flow.local.any, &len);
     end_ready(server);
     facts_opened(server);
+    if (relay->target.starttls && relay_may_change(relay))
+        return relay_cut(relay, FLOW_FAILED);
     if (relay->passes_tls)
         return RELAY_STREAM;
     if (relay->target.tls)

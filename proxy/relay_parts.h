@@ -64,6 +64,10 @@ enum relay_state relay_fail(struct relay *relay, int status, int alert,
                             const char *reason);
 enum relay_state relay_unreachable(struct relay *relay, int status);
 
+/* STREAM begins in clear and may go back to HELLO, for TLS: see starttls.h.
+ * -1 when memory is out. */
+int relay_may_change(struct relay *relay);
+
 /* STREAM is bytes in both directions, not HTTP. */
 bool relay_is_bytes(const struct relay *relay);
 

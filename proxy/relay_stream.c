@@ -4,6 +4,8 @@
  * here. */
 #include "proxy/relay_parts.h"
 
+#include "proxy/facts.h"
+
 /* ---- STREAM -------------------------------------------------------------- */
 
 static enum hook_act ask_data(const struct hook *hook, struct relay *relay,
@@ -14,6 +16,55 @@ static enum hook_act ask_data(const struct hook *hook, struct relay *relay,
                                          from->peer->leg, end_input(from))
                          : HOOK_PASS;
 }
+
+/* ---- STARTTLS ------------------------------------------------------------ */
+
+int relay_may_change(struct relay *relay)
+{
+    relay->starttls = arena_alloc(&relay->flow.arena, sizeof *relay->starttls);
+    if (!relay->starttls)
+        return -1;
+    starttls_init(relay->starttls, relay->target.starttls);
+    return 0;
+}
+
+/* What this end said waits for the other's word. */
+static bool held_back(const struct relay *relay, const struct end *from)
+{
+    return relay->starttls &&
+           starttls_holds(relay->starttls, from->leg == LEG_VICTIM
+                                               ? STARTTLS_VICTIM
+                                               : STARTTLS_SERVER);
+}
+
+/* How much of what is there may go on. */
+static size_t passes(struct relay *relay, struct end *from)
+{
+    struct buf *in = end_input(from);
+    if (!relay->starttls)
+        return buf_len(in);
+    return starttls_feed(relay->starttls,
+                         from->leg == LEG_VICTIM ? STARTTLS_VICTIM
+                                                 : STARTTLS_SERVER,
+                         buf_head(in), buf_len(in));
+}
+
+/* Both agreed. What they said too early, and in clear, is thrown away: inside
+ * TLS it would be taken for their word (RFC 3207 4.2). */
+static enum relay_state change_to_tls(struct relay *relay)
+{
+    struct buf *up = &relay->victim.in, *down = &relay->server.in;
+    facts_starttls(relay, buf_len(up), buf_len(down));
+    buf_clear(up);
+    buf_clear(down);
+    relay->starttls = NULL;
+    relay->target.starttls = STARTTLS_NONE;
+    relay->target.tls = true;
+    relay_wait(relay, relay_head_ms(relay));
+    return RELAY_HELLO;
+}
+
+/* ---- bytes --------------------------------------------------------------- */
 
 /* Bytes of one direction of something that is not HTTP. */
 static enum hook_act pass_bytes(struct relay *relay, struct end *from)
@@ -30,11 +81,12 @@ static enum hook_act pass_bytes(struct relay *relay, struct end *from)
     relay->shown_leg = LEG_NONE;
     if (act == HOOK_CUT || act == HOOK_WAIT)
         return act;
-    if (buf_len(in) && end_send(to, buf_head(in), buf_len(in))) {
+    size_t len = passes(relay, from);
+    if (len && end_send(to, buf_head(in), len)) {
         relay->why = FLOW_FAILED;
         return HOOK_CUT;
     }
-    buf_clear(in);
+    buf_consume(in, len);
     return act;
 }
 
@@ -52,7 +104,7 @@ static enum relay_state pump(struct relay *relay, struct end *from)
         if (end_blocked(to))
             return RELAY_STREAM;
         end_decrypt(from, 1);
-        if (!buf_len(end_input(from)))
+        if (!buf_len(end_input(from)) || held_back(relay, from))
             break;
         enum hook_act act = pass_bytes(relay, from);
         if (act == HOOK_WAIT)
@@ -73,6 +125,13 @@ static enum relay_state stream_bytes(struct relay *relay)
     if (pump(relay, victim) != RELAY_STREAM ||
         pump(relay, server) != RELAY_STREAM)
         return RELAY_CLOSING;
+    if (relay->starttls) {
+        if (relay->starttls->agreed)
+            return change_to_tls(relay);
+        /* The server's no sets free what the victim said behind its wish. */
+        if (pump(relay, victim) != RELAY_STREAM)
+            return RELAY_CLOSING;
+    }
     /* A goodbye that goes out later may be the last that anybody hears. */
     end_flush(victim);
     end_flush(server);

@@ -12,11 +12,15 @@ static const struct scheme {
     int port;
     bool tls;
     enum target_protocol protocol;
-} schemes[] = {
-    {"http://", 80, false, TARGET_HTTP},
-    {"https://", 443, true, TARGET_HTTP},
-    {"tcp://", 0, false, TARGET_RAW},
-    {"tls://", 443, true, TARGET_RAW},
+    enum starttls_kind starttls;
+} schemes[] = {{"http://", 80, false, TARGET_HTTP, STARTTLS_NONE},
+               {"https://", 443, true, TARGET_HTTP, STARTTLS_NONE},
+               {"tcp://", 0, false, TARGET_RAW, STARTTLS_NONE},
+               {"tls://", 443, true, TARGET_RAW, STARTTLS_NONE},
+#define X(name, scheme, port)                                                  \
+    {scheme "://", port, false, TARGET_RAW, STARTTLS_##name},
+               STARTTLS_KINDS(X)
+#undef X
 };
 
 bool target_is_number(const struct target *target)
@@ -85,13 +89,15 @@ int target_parse(const char *url, struct target *out, struct err *err)
         const char *rest = url + skip + len;
         out->tls = scheme->tls;
         out->protocol = scheme->protocol;
+        out->starttls = scheme->starttls;
         if ((!*rest || !strcmp(rest, "/")) && !memchr(url + skip, '@', len) &&
             !target_from_host(url + skip, len, scheme->port, out) && out->port)
             return 0;
     }
     err_code(err, EXIT_USAGE,
              "\"%.200s\" is no upstream; write http://HOST[:PORT], "
-             "https://HOST[:PORT], tcp://HOST:PORT or tls://HOST[:PORT]",
+             "https://HOST[:PORT], tcp://HOST:PORT, tls://HOST[:PORT], or the "
+             "same with smtp, imap, pop3 or ftp",
              url);
     return -1;
 }

@@ -8,6 +8,7 @@
 
 #include "certs/err.h"
 #include "proxy/base/dial.h"
+#include "proxy/starttls.h"
 
 #include <stdbool.h>
 
@@ -22,10 +23,11 @@ struct target {
     int port;
     bool tls; /* speak TLS to it */
     enum target_protocol protocol;
+    enum starttls_kind starttls; /* begins in clear and may change to TLS */
 };
 
-/* "http://HOST[:PORT]", "https:", "tcp:", "tls:". A path other than "/" is a
- * mistake. -1 with EXIT_USAGE. */
+/* "http://HOST[:PORT]", "https:", "tcp:", "tls:", and those of STARTTLS_KINDS.
+ * A path other than "/" is a mistake. -1 with EXIT_USAGE. */
 int target_parse(const char *url, struct target *out, struct err *err);
 
 /* "name", "name:port", "[::1]:port": the value of a Host field, or an SNI. */

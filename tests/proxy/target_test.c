@@ -22,12 +22,14 @@ static const struct {
     {"http://[::1]", "::1", 80, false, TARGET_HTTP},
     {"tcp://localhost:25", "localhost", 25, false, TARGET_RAW},
     {"tls://localhost", "localhost", 443, true, TARGET_RAW},
+    {"smtp://mail.lab.test", "mail.lab.test", 25, false, TARGET_RAW},
+    {"ftp://localhost:2121", "localhost", 2121, false, TARGET_RAW},
 };
 
 static const char *const bad[] = {
     "",
     "bank.lab.test",
-    "ftp://a",
+    "gopher://a",
     "http://",
     "http://a:b",
     "http://a:0",
