@@ -5,6 +5,7 @@
 #include "proxy/filter.h"
 
 #include "certs/nearest.h"
+#include "proxy/base/quoted.h"
 #include "proxy/filter_value.h"
 #include "proxy/pattern.h"
 
@@ -117,55 +118,17 @@ static bool at_end(struct reader *reader)
            (reader->at[0] == ':' && (!after || strchr(" \t\r\n", after)));
 }
 
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *found = c ? strchr(digits, c | 0x20) : NULL;
-    return found && c != '\x10' ? (int)(found - digits) : -1;
-}
-
-/* One byte of a text in quotes; in a pattern, backslashes are its own but for
- * those before a quote. */
-static char take_byte(struct reader *reader, char quote, bool pattern)
-{
-    char c = *reader->at++;
-    if (c != '\\' || (pattern && *reader->at != quote))
-        return c;
-    char letter = *reader->at;
-    reader->at += letter != 0;
-    int high = letter == 'x' ? hex_digit(reader->at[0]) : -1;
-    int low = high < 0 ? -1 : hex_digit(reader->at[1]);
-    if (low >= 0) {
-        reader->at += 2;
-        return (char)(high * 16 + low);
-    }
-    return letter == 'n'   ? '\n'
-           : letter == 'r' ? '\r'
-           : letter == 't' ? '\t'
-                           : letter;
-}
-
 static const char *take_quoted(struct reader *reader, bool pattern, size_t *len)
 {
-    const char *begin = reader->at;
-    char quote = *reader->at++;
-    char *text = arena_alloc(&reader->filter->arena, strlen(begin) + 1);
-    size_t used = 0;
-    if (!text) {
-        wrong(reader, begin, "out of memory");
+    char *text = arena_alloc(&reader->filter->arena, strlen(reader->at) + 1);
+    size_t used = text ? quoted_read(reader->at, pattern, text, len) : 0;
+    if (!used) {
+        wrong(reader, reader->at,
+              text ? "this quote is never closed" : "out of memory");
         return "";
     }
-    while (*reader->at && *reader->at != quote) {
-        /* A pattern's own escapes stay together: `\\"` ends it. */
-        if (pattern && reader->at[0] == '\\' && reader->at[1] == '\\')
-            text[used++] = *reader->at++;
-        text[used++] = take_byte(reader, quote, pattern);
-    }
-    if (!*reader->at)
-        wrong(reader, begin, "this quote is never closed");
-    else
-        reader->at++;
-    *len = used;
+    text[*len] = 0;
+    reader->at += used;
     return text;
 }
 

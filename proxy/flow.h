@@ -25,8 +25,8 @@ struct flow {
     bool tls;                /* the victim speaks TLS */
     unsigned exchanges;      /* HTTP requests seen so far */
     struct arena arena;
-    struct relay *relay; /* the proxy's own; hooks leave it alone */
-    void *hook_state[8]; /* one slot per registered hook */
+    struct relay *relay;  /* the proxy's own; hooks leave it alone */
+    void *hook_state[12]; /* one slot per registered hook */
 };
 
 /* The zeroed memory that the hook with this index asked for. */

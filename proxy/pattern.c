@@ -5,6 +5,8 @@
  * places of groups): no two of them are ever at the same instruction. */
 #include "proxy/pattern.h"
 
+#include "proxy/base/quoted.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,14 +127,6 @@ static bool class_of(char letter, struct set *set)
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Behind a backslash: the byte that is meant, -1 for a class, which is added
  * to `set`. */
 static int parse_escape(struct parser *parser, struct set *set)
@@ -146,8 +140,8 @@ static int parse_escape(struct parser *parser, struct set *set)
     if (class_of(letter, set))
         return -1;
     if (letter == 'x') {
-        int high = hex_digit(parser->at[0]);
-        int low = high < 0 ? -1 : hex_digit(parser->at[1]);
+        int high = quoted_hex(parser->at[0]);
+        int low = high < 0 ? -1 : quoted_hex(parser->at[1]);
         if (low < 0)
             wrong(parser, "\\x wants two hexadecimal digits");
         else
@@ -602,12 +596,14 @@ static bool take_byte(struct search *search, const struct ways *ways,
     return false;
 }
 
-static bool run(struct search *search, size_t from, size_t *best)
+static bool run(struct search *search, size_t from, size_t *budget,
+                size_t *best)
 {
     struct ways *ways = &search->ways[0], *next = &search->ways[1];
     bool found = false;
     search->turn = 1;
-    for (size_t place = from; place <= search->len; place++) {
+    for (size_t place = from; place <= search->len && *budget;
+         place++, --*budget) {
         if (!found && !ways->count) {
             place = next_start(search, place);
             if (place == SIZE_MAX)
@@ -642,18 +638,21 @@ bool pattern_in(const struct pattern *pattern, const void *bytes, size_t len)
     struct search search;
     size_t best[PLACES];
     prepare(&search, pattern, bytes, len);
-    return run(&search, 0, best);
+    size_t enough = SIZE_MAX;
+    return run(&search, 0, &enough, best);
 }
 
 bool pattern_find(const struct pattern *pattern, const void *bytes, size_t len,
-                  size_t from, struct pattern_group groups[PATTERN_GROUPS])
+                  size_t from, size_t *budget,
+                  struct pattern_group groups[PATTERN_GROUPS])
 {
+    size_t enough = SIZE_MAX;
     struct search search;
     size_t places[2][PATTERN_STEPS_MOST][PLACES], best[PLACES];
     prepare(&search, pattern, bytes, len);
     search.ways[0].places = places[0];
     search.ways[1].places = places[1];
-    if (from > len || !run(&search, from, best))
+    if (from > len || !run(&search, from, budget ? budget : &enough, best))
         return false;
     for (unsigned i = 0; i < PATTERN_GROUPS; i++)
         groups[i] = (struct pattern_group){best[2 * i], best[2 * i + 1]};

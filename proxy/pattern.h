@@ -40,8 +40,11 @@ void pattern_free(struct pattern *pattern);
 /* Is it somewhere in the text? */
 bool pattern_in(const struct pattern *pattern, const void *bytes, size_t len);
 
-/* The first match at or behind `from`. */
+/* The first match at or behind `from`. Who looks for one match after the other
+ * may see the same bytes again and again: `budget`, unless NULL, says how many
+ * may be looked at, is lessened, and ends the search at 0. */
 bool pattern_find(const struct pattern *pattern, const void *bytes, size_t len,
-                  size_t from, struct pattern_group groups[PATTERN_GROUPS]);
+                  size_t from, size_t *budget,
+                  struct pattern_group groups[PATTERN_GROUPS]);
 
 #endif

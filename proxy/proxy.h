@@ -21,7 +21,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-enum { PROXY_LISTEN_MOST = 16, PROXY_HOOKS_MOST = 8, PROXY_WORKERS_MOST = 64 };
+enum { PROXY_LISTEN_MOST = 16, PROXY_HOOKS_MOST = 12, PROXY_WORKERS_MOST = 64 };
 
 struct filter_subject;
 

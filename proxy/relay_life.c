@@ -8,6 +8,7 @@
 #include "proxy/facts.h"
 #include "proxy/filter.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,9 @@ static void on_timer_closed(uv_handle_t *handle)
 
 static int make_hook_states(struct relay *relay)
 {
+    static_assert(sizeof relay->flow.hook_state / sizeof(void *) ==
+                      PROXY_HOOKS_MOST,
+                  "a slot for each hook");
     const struct proxy_options *options = options_of(relay);
     for (unsigned i = 0; i < options->hooks_count; i++) {
         size_t size = options->hooks[i]->flow_bytes;

@@ -96,6 +96,43 @@ static void help_filter(const struct term *term)
               0, "");
 }
 
+static void help_rules(const struct term *term)
+{
+    static const struct {
+        const char *words, *arguments, *sentence;
+        enum { REQUEST, RESPONSE, BOTH } when;
+    } actions[] = {
+#define RULE_ACTION(symbol, words, takes, arguments, when, body, sentence)     \
+    {words, arguments, sentence, when},
+#include "attacks/rules.def"
+#undef RULE_ACTION
+    };
+    term_flow(stdout, term,
+              "A rule says what becomes of which messages: FILTER : ACTION, "
+              "with spaces around the colon. Rules are asked in their order, "
+              "of requests and of responses. Several actions have a ; between "
+              "them. 'mitmlab help filter' is about the first half.\n\n"
+              "  --rule 'request && path ~ ^/pay : replace body 10 9999'\n"
+              "  --rule 'type == text/html : set header X-Seen yes; delay 1s'\n"
+              "  --rule 'path == /logo.png : map ./logo.png'\n\n"
+              "In a file for --rules, one rule is one line, and # begins a "
+              "comment.\n",
+              0, "");
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        char head[64];
+        snprintf(head, sizeof head, TERM_BOLD "%s" TERM_PLAIN "%s%s",
+                 actions[i].words, *actions[i].arguments ? " " : "",
+                 actions[i].arguments);
+        term_flow(stdout, term, head, 0, "");
+        term_flow(stdout, term, actions[i].sentence, 4, "");
+        if (actions[i].when != BOTH)
+            term_flow(stdout, term,
+                      actions[i].when == REQUEST ? "(requests only)"
+                                                 : "(responses only)",
+                      4, "");
+    }
+}
+
 static void help_lab(const struct term *term)
 {
     words_help(stdout, term->width);
@@ -108,6 +145,7 @@ static const struct topic {
     {"lab", "every word of a lab file", help_lab},
     {"filter", "how flows are chosen, for rules, --hold and --show",
      help_filter},
+    {"rules", "what --rule can do with flows", help_rules},
     {"exit-codes", "what the exit code says", help_exit_codes},
     {"events", "the kinds of events, who writes them, what is in them",
      help_events},

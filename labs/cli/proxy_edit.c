@@ -3,9 +3,12 @@
  * Options of `mitmlab proxy`: what becomes of the traffic. The proxy knows no
  * attack; they become its hooks here. */
 #include "attacks/attack.h"
+#include "attacks/rules.h"
 #include "labs/cli/proxy_parts.h"
 #include "proxy/http1.h"
 #include "proxy/script.h"
+
+enum { OTHER_HOOKS = 4 }; /* that are no attacks: rules, script ... */
 
 static int take_lenient(const struct proxy_wishes *wishes,
                         struct proxy_setup *setup, struct err *err)
@@ -32,7 +35,37 @@ static int take_lenient(const struct proxy_wishes *wishes,
     return 0;
 }
 
-/* After the attacks, so that it sees what they made of a message. */
+static void add_hook(struct proxy_setup *setup, struct hook *hook)
+{
+    setup->hooks[setup->options.hooks_count++] = hook;
+}
+
+/* After the attacks. Files first, then the command line, in their order. */
+static int take_rules(const struct proxy_wishes *wishes,
+                      struct proxy_setup *setup, struct err *err)
+{
+    const struct option_list *files = &wishes->edit.rules_files;
+    const struct option_list *rules = &wishes->edit.rules;
+    setup->rules = rules_new();
+    if (!setup->rules) {
+        err_set(err, "rules: out of memory");
+        return -1;
+    }
+    for (unsigned i = 0; i < files->count; i++)
+        if (rules_load(setup->rules, files->items[i], err))
+            return -1;
+    for (unsigned i = 0; i < rules->count; i++)
+        if (rules_add(setup->rules, rules->items[i], err))
+            return -1;
+    if (wishes->edit.strip_alt_svc &&
+        rules_add(setup->rules, "response : remove header Alt-Svc", err))
+        return -1;
+    if (rules_count(setup->rules))
+        add_hook(setup, rules_hook(setup->rules));
+    return 0;
+}
+
+/* After the attacks and the rules, so that it sees what they made of a message. */
 static int take_script(const struct proxy_wishes *wishes,
                        struct proxy_setup *setup, struct err *err)
 {
@@ -41,7 +74,7 @@ static int take_script(const struct proxy_wishes *wishes,
     if (script_load(wishes->edit.script, setup->options.body_most,
                     &setup->script, err))
         return -1;
-    setup->hooks[setup->options.hooks_count++] = script_hook(setup->script);
+    add_hook(setup, script_hook(setup->script));
     return 0;
 }
 
@@ -50,9 +83,9 @@ static int take_attacks(const struct proxy_wishes *wishes,
 {
     struct attack_env env = {.kind = ATTACK_HOOK,
                              .signers = &setup->options.signers};
-    if (wishes->edit.attacks.count > PROXY_HOOKS_MOST - 1) {
+    if (wishes->edit.attacks.count > PROXY_HOOKS_MOST - OTHER_HOOKS) {
         err_code(err, EXIT_USAGE, "proxy takes at most %d attacks",
-                 PROXY_HOOKS_MOST - 1);
+                 PROXY_HOOKS_MOST - OTHER_HOOKS);
         return -1;
     }
     for (unsigned i = 0; i < wishes->edit.attacks.count; i++) {
@@ -60,7 +93,7 @@ static int take_attacks(const struct proxy_wishes *wishes,
         if (attack_start(wishes->edit.attacks.items[i], &env, run, err))
             return -1;
         setup->runs_count++;
-        setup->hooks[setup->options.hooks_count++] = &(*run)->hook;
+        add_hook(setup, &(*run)->hook);
     }
     setup->options.hooks = setup->hooks;
     return 0;
@@ -84,6 +117,18 @@ static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
                                "Switch an attack on; may be given again",
                                &wishes->edit.attacks});
     option_row(rows,
+               (struct option){"rule", 'r', OPTION_LIST, "'FILTER : ACTION'",
+                               "What to do with which messages; may be given "
+                               "again ('mitmlab help rules')",
+                               &wishes->edit.rules});
+    option_row(rows, (struct option){"rules", 0, OPTION_LIST, "FILE",
+                                     "The same from a file, one a line",
+                                     &wishes->edit.rules_files});
+    option_row(rows,
+               (struct option){"strip-alt-svc", 0, OPTION_FLAG, NULL,
+                               "Keep from victims that a server speaks HTTP/3",
+                               &wishes->edit.strip_alt_svc});
+    option_row(rows,
                (struct option){"script", 's', OPTION_TEXT, "FILE.lua",
                                "Let a Lua script edit requests and responses",
                                &wishes->edit.script});
@@ -103,6 +148,7 @@ static int take(const struct proxy_wishes *wishes, struct proxy_setup *setup,
 {
     return take_body(wishes, setup, err) || take_lenient(wishes, setup, err) ||
                    take_attacks(wishes, setup, err) ||
+                   take_rules(wishes, setup, err) ||
                    take_script(wishes, setup, err)
                ? -1
                : 0;
@@ -111,6 +157,7 @@ static int take(const struct proxy_wishes *wishes, struct proxy_setup *setup,
 static void undo(struct proxy_setup *setup)
 {
     script_free(setup->script);
+    rules_free(setup->rules);
     for (unsigned i = 0; i < setup->runs_count; i++)
         attack_stop(setup->runs[i]);
 }

@@ -23,8 +23,9 @@ struct proxy_wishes {
         bool insecure, ask_client_cert;
     } legs;
     struct {
-        struct option_list attacks, lenient;
+        struct option_list attacks, lenient, rules, rules_files;
         const char *script;
+        bool strip_alt_svc;
         long long body;
     } edit;
     struct {
@@ -45,6 +46,7 @@ struct proxy_setup {
     struct attack_run *runs[PROXY_HOOKS_MOST];
     unsigned runs_count;
     struct hook *hooks[PROXY_HOOKS_MOST];
+    struct rules *rules;
     struct script *script;
     bool intercepts;
 };

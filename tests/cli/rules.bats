@@ -1,0 +1,181 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# What rules make of traffic, between a real curl and a server that says what
+# it was asked.
+
+bats_require_minimum_version 1.5.0
+load common
+
+setup() {
+    command -v curl >/dev/null || lacks curl
+    cd "$BATS_TEST_TMPDIR"
+    started=()
+    "$BATS_TEST_DIRNAME/origin.py" >asked 2>asked.err &
+    started+=($!)
+    wait_for asked .
+    origin=$(head -1 asked)
+}
+
+teardown() {
+    for pid in "${started[@]}"; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+}
+
+wait_for() { # FILE TEXT
+    for _ in $(seq 200); do
+        grep -q -- "$2" "$1" 2>/dev/null && return 0
+        sleep 0.05
+    done
+    cat "$1"
+    return 1
+}
+
+# proxy OPTION...: started, its address in $url
+proxy() {
+    "$MITMLAB" proxy --listen 127.0.0.1:0 --upstream "http://127.0.0.1:$origin" \
+        --json "$@" >events 2>events.err &
+    last=$!
+    started+=("$last")
+    wait_for events '"kind":"ready"' || { cat events.err; return 1; }
+    url=http://127.0.0.1:$(sed -n '1s/.*"listen":\["[^"]*:\([0-9]*\)".*/\1/p' events)
+}
+
+get() { curl -sS -m 10 "$@"; }
+
+@test "rules change requests and responses on their way" {
+    proxy --rule 'request && header(Cookie) : replace header Cookie ~ "id=(\d+)" "id=9\1"' \
+        --rule 'request && method == POST : replace body amount=10 amount=1000; set header X-Rule yes' \
+        --rule 'path == /old : set path /new?x=1' \
+        --rule 'response && type == text/plain : set status 203; remove header Server'
+    run -0 get -i -b id=42 "$url/old"
+    [[ $output == *"HTTP/1.1 203 Non-Authoritative Information"* ]]
+    [[ $output == *"GET /new?x=1 HTTP/1.1"* ]]
+    [[ $output == *"Cookie: id=942"* ]]
+    [[ $output != *"Server:"* ]]
+    run -0 get -d 'to=a&amount=10' "$url/pay"
+    [[ $output == *"X-Rule: yes"* ]]
+    [[ $output == *"Content-Length: 16"* ]]
+    [[ $output == *"to=a&amount=1000" ]]
+    grep -q '"kind":"rule.acted".*"rule":2' events
+    grep -q '"kind":"attack.changed".*"before":".*amount=10"' events
+}
+
+@test "the server is not asked where a rule answers, and the connection goes on" {
+    echo '<p>page' >page.html
+    proxy --rule 'path == /a : answer 418 "no coffee"' \
+        --rule 'path == /b : answer 204' --rule 'path == /c : answer 200 @page.html'
+    run -0 get -w ' %{http_code} %{content_type} %{num_connects}\n' \
+        "$url/a" -d body "$url/b" "$url/c" "$url/d"
+    [ "${lines[0]}" = "no coffee 418 text/plain; charset=utf-8 1" ]
+    [ "${lines[1]}" = " 204  0" ]
+    [ "${lines[2]}" = "<p>page" ]
+    [ "${lines[3]}" = " 200 text/html; charset=utf-8 0" ]
+    [[ ${lines[4]} == "POST /d HTTP/1.1" ]]
+    [ "$(tail -n +2 asked)" = "POST /d HTTP/1.1" ]
+    run -0 get -I "$url/a"
+    [[ $output == *418* ]]
+}
+
+@test "a folder is given in the server's place, and nothing outside of it" {
+    mkdir www
+    echo '{"a":1}' >www/data.json
+    echo secret >secret
+    ln -s ../secret www/link
+    proxy --rule 'path ~ "^/" : map www'
+    run -0 get -w '%{http_code} %{content_type}' "$url/data.json"
+    [ "${lines[0]}" = '{"a":1}' ]
+    [ "${lines[1]}" = '200 application/json' ]
+    for path in /none /link /../secret /%2e%2e/secret /..%2fsecret; do
+        run -0 get --path-as-is "$url$path" -w ' %{http_code}'
+        [[ $output != *secret* ]]
+        [[ $output == *40[34] ]]
+    done
+    [ "$(wc -l <asked)" = 1 ]
+}
+
+@test "delay, drop and abort" {
+    proxy --rule 'path == /late : delay 300ms' --rule 'path == /gone : drop' \
+        --rule 'path == /cut : abort' --rule 'path == /slow && response : delay 300'
+    run -0 get -o body -w '%{time_total}' "$url/late"
+    # asked and answered: twice
+    [[ $output > 0.6 && $output < 5 ]]
+    run -0 get -o body -w '%{time_total}' "$url/slow"
+    [[ $output > 0.3 && $output < 5 ]]
+    run -28 curl -sS -m 1 "$url/gone"
+    run -56 get "$url/cut"
+    [[ $output == *reset* ]]
+    run -0 get "$url/other"
+    ! grep -q -e gone -e cut asked
+}
+
+@test "codings are taken off and put on again" {
+    for coding in gzip deflate zstd; do
+        command -v zstd >/dev/null || [ "$coding" != zstd ] || lacks zstd
+        proxy --rule 'type == text/html : replace body original changed'
+        run -0 get --compressed "$url/$coding"
+        [[ $output == "the changed text the changed text"* ]]
+        run -0 get --compressed -o body -w '%header{content-encoding}' "$url/$coding"
+        [ "$output" = "$coding" ]
+        kill "$last"
+        wait "$last" || true
+    done
+}
+
+@test "a bomb passes unopened" {
+    proxy --rule 'response : replace body 0 1'
+    run -0 get -o bomb -w '%{http_code} %header{content-encoding}' "$url/bomb"
+    [ "$output" = "200 gzip" ]
+    [ "$(wc -c <bomb)" -lt 4000000 ]
+    peak=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$last/status")
+    [ "$peak" -lt 600000 ]
+}
+
+@test "what no rule touches streams: ten megabytes need no memory" {
+    proxy --rule 'path == /other : replace body 0 1' --body 65536
+    before=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$last/status")
+    run -0 get -o big -w '%{size_download}' "$url/big"
+    [ "$output" = 10485760 ]
+    after=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$last/status")
+    [ "$((after - before))" -lt 8000 ]
+}
+
+@test "--strip-alt-svc takes the word of HTTP/3 away" {
+    proxy
+    run -0 get -i "$url/alt"
+    [[ $output == *Alt-Svc* ]]
+    proxy --strip-alt-svc
+    run -0 get -i "$url/alt"
+    [[ $output != *Alt-Svc* ]]
+}
+
+@test "rules stand in a file, and mistakes in it have a line and a column" {
+    printf '# what to do\n\npath == /a : answer 404\n' >good
+    proxy --rules good --rule 'path == /b : answer 410'
+    run -0 get -o body -w '%{http_code} ' "$url/a"
+    [ "$output" = "404 " ]
+    run -0 get -o body -w '%{http_code} ' "$url/b"
+    [ "$output" = "410 " ]
+    printf '# what to do\n\npath == /a : answr 404\n' >bad
+    run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --rules bad
+    [[ $output == *"bad:3: rule, column 14"*"did you mean answer?"* ]]
+    run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --rule 'hots ~ a : drop'
+    [[ $output == *"column 1"*"did you mean host?"* ]]
+    run -4 "$MITMLAB" proxy --listen 127.0.0.1:0 --rules none
+}
+
+@test "the tables of the READMEs are those of the program" {
+    root=$BATS_TEST_DIRNAME/../..
+    for field in $(sed -n 's/^FILTER_FIELD([A-Z]*, "\([a-z]*\)".*/\1/p' \
+        "$root/proxy/filter_fields.def"); do
+        grep -q "^| \`$field\` |" "$root/proxy/README.md"
+        "$MITMLAB" help filter >help; grep -q "^  $field " help
+    done
+    sed -n 's/^RULE_ACTION([A-Z_]*, "\([a-z ]*\)".*/\1/p' "$root/attacks/rules.def" |
+        while read -r words; do
+            grep -q "^| \`$words" "$root/attacks/README.md"
+            "$MITMLAB" help rules >help; grep -q "^$words" help
+        done
+}
