@@ -275,8 +275,8 @@ static inline void client_add_wishes(const struct client *client, SSL *ssl)
     X509_VERIFY_PARAM *wanted = SSL_get0_param(ssl);
     if (client->options.strict)
         X509_VERIFY_PARAM_set_flags(wanted, X509_V_FLAG_X509_STRICT);
-    if (client->options.at)
-        X509_VERIFY_PARAM_set_time(wanted, client->options.at);
+    if (client->options.clock)
+        X509_VERIFY_PARAM_set_time(wanted, client->options.clock);
     if (!SSL_get_verify_callback(ssl))
         SSL_set_verify(ssl, SSL_get_verify_mode(ssl), client_on_check);
 }

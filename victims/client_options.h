@@ -51,8 +51,8 @@ struct client_options {
     const char *own; /* the value of kind->option, NULL: not given */
     unsigned fields_count;
     bool balance, json, strict;
-    time_t at; /* what its clock shows; 0: the time */
-    int tls;   /* TLS1_2_VERSION ...; 0: 1.2 or later */
+    time_t clock; /* what its clock shows; 0: the time */
+    int tls;      /* TLS1_2_VERSION ...; 0: 1.2 or later */
     int timeout;
 };
 
@@ -125,7 +125,7 @@ static const char client_usage[] =
     "                         the trust store of this machine is never used)\n"
     "  --strict               keep every detail of the profile of RFC 5280\n"
     "                         (X509_V_FLAG_X509_STRICT)\n"
-    "  --at TIME              what the clock shows: seconds since 1970, or\n"
+    "  --clock TIME           what the clock shows: seconds since 1970, or\n"
     "                         2026-01-31T12:00:00Z\n"
     "  --connect A:P          go to this address, whatever the URL says; the\n"
     "                         certificate must be for the host of the URL\n"
@@ -151,7 +151,7 @@ static const struct option client_table[] = {
     {"balance", no_argument, NULL, 'l'},
     {"trust", required_argument, NULL, 'c'},
     {"strict", no_argument, NULL, 'x'},
-    {"at", required_argument, NULL, 'a'},
+    {"clock", required_argument, NULL, 'a'},
     {"connect", required_argument, NULL, 'C'},
     {"tls", required_argument, NULL, 'v'},
     {"field", required_argument, NULL, 'f'},
@@ -219,7 +219,7 @@ static inline void client_take(struct client_options *options, int letter)
     else if (letter == 'x')
         options->strict = true;
     else if (letter == 'a')
-        options->at = client_take_time(optarg);
+        options->clock = client_take_time(optarg);
     else if (letter == 'v')
         options->tls = client_take_tls(optarg);
     else if (letter == 's')
@@ -308,8 +308,8 @@ static inline int client_check_options(struct client *client)
         return client_wrong(client, "--transfer wants PAYEE=AMOUNT");
     if (options->tls < 0)
         return client_wrong(client, "--tls is 1.2 or 1.3");
-    if (options->at < 0)
-        return client_wrong(client, "--at wants seconds since 1970, or "
+    if (options->clock < 0)
+        return client_wrong(client, "--clock wants seconds since 1970, or "
                                     "2026-01-31T12:00:00Z");
     if (options->connect && address_parse(options->connect, &there, &err))
         return client_wrong(client, "--connect wants ADDRESS:PORT");

@@ -249,8 +249,8 @@ static void the_clock_and_the_profile_are_options(void **state)
         const char *forgery, *option;
         int exit, code, depth;
     } rows[] = {
-        {NULL, "--at 2001-02-03T04:05:06Z", 60, 9, -1},
-        {NULL, "--at 4102444800", 60, 10, -1},
+        {NULL, "--clock 2001-02-03T04:05:06Z", 60, 9, -1},
+        {NULL, "--clock 4102444800", 60, 10, -1},
         {NULL, "--strict", 0, 0, -1},
         {"t01", "--strict", 60, 18, 0},
         {"t03", "--strict", 60, 19, 1},
@@ -361,8 +361,8 @@ words_that_make_no_sense_are_refused_before_anything_is_sent(void **state)
         {"https-client --get http://bank.lab.test/ --field nonsense", 2},
         {"https-client --get http://bank.lab.test/ --tls 1.1", 2},
         {"https-client --get http://bank.lab.test/ --timeout 0", 2},
-        {"https-client --get http://bank.lab.test/ --at yesterday", 2},
-        {"https-client --get http://bank.lab.test/ --at 2026-02-01", 2},
+        {"https-client --get http://bank.lab.test/ --clock yesterday", 2},
+        {"https-client --get http://bank.lab.test/ --clock 2026-02-01", 2},
         {"https-client --get http://bank.lab.test/ --connect there", 2},
         {"https-client --get http://bank.lab.test/ --connect 8.8.8.8:80", 6},
         {"https-client --get http://www.example.com/ --connect 127.0.0.1:1", 7},

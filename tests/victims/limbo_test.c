@@ -254,7 +254,7 @@ static pid_t call(const struct stand *stand, const json_t *item, bool strict,
     const char *time = text_at(item, "validation_time");
     snprintf(at, sizeof at, "%.19sZ", time);
     if (time[0])
-        add_pair(&words, "--at", at);
+        add_pair(&words, "--clock", at);
     posix_spawn_file_actions_t files;
     int pipes[2];
     pid_t pid;
