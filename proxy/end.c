@@ -39,7 +39,7 @@ static void on_alloc(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
     (void)wanted;
     struct end *end = handle->data;
     uint8_t *to = NULL;
-    if (!worker_lend(worker_of(end), &end->in))
+    if (!end->pours && !worker_lend(worker_of(end), &end->in))
         to = buf_reserve(&end->in, READ_LEAST);
     size_t room = to ? end->in.room - end->in.end : 0;
     *out = uv_buf_init((char *)to, (unsigned)room);
@@ -54,15 +54,24 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
     if (got > 0) {
         buf_filled(&end->in, (size_t)got);
         end->in_total += (uint64_t)got;
+    } else if (got == UV_ENOBUFS && end->pours) {
+        end->pours = false;
     } else {
-        end->fin_in = end->tls.in_ended = true;
-        end->reading = false;
-        if (got != UV_EOF)
-            end->hears = END_LOST;
-        else if (!end->tls.ssl)
-            end->hears = END_TOLD_BYE;
+        end->reading = false; /* libuv has stopped by itself */
+        end_fell_silent(end, got != UV_EOF);
     }
     relay_advance(end->relay);
+}
+
+void end_fell_silent(struct end *end, bool lost)
+{
+    end_read(end, false);
+    end->fin_in = end->tls.in_ended = true;
+    end->pours = false;
+    if (lost)
+        end->hears = END_LOST;
+    else if (!end->tls.ssl)
+        end->hears = END_TOLD_BYE;
 }
 
 void end_read(struct end *end, bool on)
@@ -104,7 +113,7 @@ void end_decrypt(struct end *end, size_t most)
 
 /* The peer does not take bytes any more. What it sent before is still read,
  * so this alone does not say that it is lost. */
-static void lose(struct end *end)
+void end_went_deaf(struct end *end)
 {
     end->says = END_FINISHED;
     buf_clear(&end->out);
@@ -120,7 +129,7 @@ static size_t write_now(struct end *end, const void *bytes, size_t len)
     if (wrote >= 0)
         return (size_t)wrote;
     if (wrote != UV_EAGAIN)
-        lose(end);
+        end_went_deaf(end);
     return 0;
 }
 
@@ -148,7 +157,7 @@ static void on_written(uv_write_t *request, int status)
     struct end *end = request->data;
     worker_discard(worker_of(end), &end->flying);
     if (status)
-        lose(end);
+        end_went_deaf(end);
     relay_advance(end->relay);
 }
 
@@ -162,7 +171,7 @@ static void fly(struct end *end)
     if (uv_write(&end->write, (uv_stream_t *)&end->tcp, &piece, 1,
                  on_written)) {
         buf_free(&end->flying);
-        lose(end);
+        end_went_deaf(end);
     }
 }
 

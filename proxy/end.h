@@ -39,6 +39,8 @@ struct end {
     enum event_leg leg;
     bool open; /* the handle is libuv's and must be closed */
     bool reading;
+    bool pours; /* libuv says when there is something, and reads nothing: see
+                   pour.h */
     enum end_hears hears;
     enum end_says says;
     bool fin_in; /* TCP will bring nothing more */
@@ -86,6 +88,11 @@ void end_finish(struct end *end, bool truncate);
 
 /* Hand what was sent in this turn to the kernel; give empty buffers back. */
 void end_flush(struct end *end);
+
+/* For pour.h, which reads and writes beside libuv. TCP brings nothing more: it
+ * ended, or is `lost`. And: the peer takes no bytes any more. */
+void end_fell_silent(struct end *end, bool lost);
+void end_went_deaf(struct end *end);
 
 /* Give the handle back; with a reset if `reset`. relay_handle_closed() is
  * called when libuv has. */

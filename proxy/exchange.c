@@ -9,6 +9,7 @@
 #include "proxy/answer.h"
 #include "proxy/authority.h"
 #include "proxy/facts.h"
+#include "proxy/pour.h"
 #include "proxy/relay.h"
 #include "proxy/wish.h"
 #include "proxy/worker.h"
@@ -675,6 +676,26 @@ static bool server_is_deaf(const struct exchange *exchange,
     return half == &exchange->request && half->to->hears == END_HEARS;
 }
 
+/* Nobody looks at what comes next: the hooks have had their turn, the note has
+ * all that it shows, and it is content whatever it is. */
+static bool may_pour(const struct half *half)
+{
+    return http1_body_blind(&half->body) >= POUR_LEAST && !half->parsed &&
+           !half->swallow && note_is_full(&half->note) && pour_can(half->from);
+}
+
+/* Through the kernel. What else there is to do is pass_body()'s business. */
+static int pour_body(struct half *half)
+{
+    ssize_t got = pour(half->from, http1_body_blind(&half->body));
+    if (got < 0)
+        return -1;
+    http1_body_skip(&half->body, (uint64_t)got);
+    note_body_unseen(&half->note, (uint64_t)got);
+    half->note.sent_end = end_output_at(half->to);
+    return 0;
+}
+
 static enum step pass_body(struct exchange *exchange, struct half *half)
 {
     struct http1_fault fault;
@@ -683,6 +704,9 @@ static enum step pass_body(struct exchange *exchange, struct half *half)
     end_flush(half->to);
     if (end_blocked(half->to))
         return STEP_WAITS;
+    if (may_pour(half) && pour_body(half))
+        return server_is_deaf(exchange, half) ? half_deaf(exchange, half)
+                                              : STEP_CUT;
     int got = 1;
     while (half->parsed < PASS_MOST &&
            (got = parse_piece(half, &data, &fault)) > 0)

@@ -125,6 +125,11 @@ void http1_body_init(struct http1_body *body, const struct http1_head *head,
 ssize_t http1_body_read(struct http1_body *body, const char *bytes, size_t len,
                         struct span *data, struct http1_fault *fault);
 
+/* How many of the next bytes are content whatever they are, so that nobody
+ * needs to read them; and: so many of them have passed. */
+uint64_t http1_body_blind(const struct http1_body *body);
+void http1_body_skip(struct http1_body *body, uint64_t len);
+
 /* Case-insensitive look-up; NULL if absent. `after` continues the search
  * behind an earlier result (NULL: from the first field). */
 const struct http1_field *http1_field(const struct http1_head *head,

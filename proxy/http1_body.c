@@ -6,6 +6,7 @@
 #include "proxy/http1.h"
 #include "proxy/http1_parts.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { EXTENSIONS_MOST = 16 * 1024 };
@@ -378,6 +379,15 @@ static ssize_t read_framing(struct http1_body *body, const char *bytes,
     return (ssize_t)at;
 }
 
+/* The last byte of the content, or of a chunk, was taken. */
+static void end_data(struct http1_body *body)
+{
+    if (!body->left && body->framing == HTTP1_LENGTH)
+        body->done = true;
+    if (!body->left && body->state == DATA)
+        body->state = DATA_CR;
+}
+
 static size_t take_data(struct http1_body *body, size_t at, size_t len,
                         struct span *data)
 {
@@ -415,9 +425,25 @@ ssize_t http1_body_read(struct http1_body *body, const char *bytes, size_t len,
     if (body->framing != HTTP1_CHUNKED || body->state == DATA)
         used += take_data(body, used, len, data);
     body->offset += used;
-    if (!body->left && body->framing == HTTP1_LENGTH)
-        body->done = true;
-    if (!body->left && body->state == DATA)
-        body->state = DATA_CR;
+    end_data(body);
     return (ssize_t)used;
+}
+
+uint64_t http1_body_blind(const struct http1_body *body)
+{
+    if (body->framing == HTTP1_TO_CLOSE)
+        return UINT64_MAX;
+    bool data = body->framing == HTTP1_LENGTH ||
+                (body->framing == HTTP1_CHUNKED && body->state == DATA);
+    return data && !body->done ? body->left : 0;
+}
+
+void http1_body_skip(struct http1_body *body, uint64_t len)
+{
+    assert(len <= http1_body_blind(body));
+    body->offset += len;
+    if (body->framing == HTTP1_TO_CLOSE)
+        return;
+    body->left -= len;
+    end_data(body);
 }

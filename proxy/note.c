@@ -105,13 +105,23 @@ void note_head(struct note *note, const struct end *from,
     note->open = !add_head(&note->head, head, bytes);
 }
 
+static size_t room_of(const struct note *note)
+{
+    size_t most = note->coding == CODEC_IDENTITY ? SHOWN_MOST : CODED_MOST;
+    return most - buf_len(&note->body);
+}
+
+bool note_is_full(const struct note *note)
+{
+    return !note->open || !room_of(note);
+}
+
 void note_body(struct note *note, const void *bytes, size_t len)
 {
     note->body_bytes += len;
     if (!note->open)
         return;
-    size_t most = note->coding == CODEC_IDENTITY ? SHOWN_MOST : CODED_MOST;
-    size_t room = most - buf_len(&note->body);
+    size_t room = room_of(note);
     /* What does not fit in memory is not shown, and that is all. */
     (void)buf_append(&note->body, bytes, len < room ? len : room);
 }

@@ -40,6 +40,13 @@ struct note_line {
 void note_head(struct note *note, const struct end *from,
                const struct http1_head *head, const char *bytes);
 void note_body(struct note *note, const void *bytes, size_t len);
+/* It has all of the body that it will show; and then: more bytes passed that
+ * nobody saw. */
+bool note_is_full(const struct note *note);
+static inline void note_body_unseen(struct note *note, uint64_t len)
+{
+    note->body_bytes += len;
+}
 /* A hook changed it. */
 void note_changed(struct note *note, const struct message *message);
 

@@ -6,6 +6,7 @@
 #include "proxy/proxy.h"
 
 #include "proxy/leaf.h"
+#include "proxy/pour.h"
 #include "proxy/relay.h"
 #include "proxy/tls.h"
 #include "proxy/worker.h"
@@ -23,7 +24,7 @@ enum {
     BACKLOG = 4096,
     HEARTBEAT_MS = 1000,
     OTHER_FILES = 16,  /* that are no connections */
-    WORKER_FILES = 14, /* of a loop, and of those whom it turns away */
+    WORKER_FILES = 16, /* of a loop, a pipe, and of those whom it turns away */
 };
 
 struct listener {
@@ -48,6 +49,7 @@ static void free_worker(struct worker *worker)
 {
     leaves_free(worker->leaves);
     tls_free(worker->tls);
+    pour_close(worker);
     for (unsigned i = 0; i < worker->spares_count; i++)
         buf_free(&worker->spares[i]);
 }
@@ -257,6 +259,18 @@ const union address *proxy_address(const struct proxy *proxy, unsigned index)
 unsigned proxy_flows(const struct proxy *proxy)
 {
     return proxy->worker.count;
+}
+
+void proxy_count(const struct proxy *proxy, struct proxy_counts *out)
+{
+    *out = (struct proxy_counts){.flows = proxy->worker.count,
+                                 .poured = proxy->worker.poured};
+    for (const struct relay *it = proxy->worker.first; it; it = it->next) {
+        size_t held = relay_held(it);
+        out->held += held;
+        if (held > out->held_most)
+            out->held_most = held;
+    }
 }
 
 /* ---- several workers ----------------------------------------------------- */

@@ -89,6 +89,14 @@ void proxy_stop(struct proxy *proxy);
 const union address *proxy_address(const struct proxy *proxy, unsigned index);
 unsigned proxy_flows(const struct proxy *proxy);
 
+/* What it takes right now, and has done. */
+struct proxy_counts {
+    unsigned flows;
+    size_t held, held_most; /* bytes in buffers: of all flows, of the worst */
+    uint64_t poured;        /* bytes that went through without a look */
+};
+void proxy_count(const struct proxy *proxy, struct proxy_counts *out);
+
 /* Serve with `workers` threads until SIGTERM or SIGINT; writes the `ready`
  * event when all listen. */
 int proxy_run(const struct proxy_options *options, unsigned workers,

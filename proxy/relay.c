@@ -233,6 +233,9 @@ static bool should_read(const struct relay *relay, const struct end *end)
     if (end->tls.ssl && buf_len(&end->flying) &&
         buf_len(&end->out) > READ_AHEAD)
         return false;
+    /* What nobody fetches is said again and again. */
+    if (end->pours && end_blocked(end->peer))
+        return false;
     size_t waits = buf_len(&end->in) + buf_len(&end->clear);
     const struct half *half =
         victim ? &relay->exchange.request : &relay->exchange.response;

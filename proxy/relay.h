@@ -88,6 +88,10 @@ bool relay_shed(struct worker *worker);
 /* The worker stops: end at once if nothing is under way, else soon. */
 void relay_stop(struct relay *relay);
 
+/* Bytes of buffers that it holds now. Not counted: OpenSSL's own, and texts
+ * of the flow, which the limits of heads bound. */
+size_t relay_held(const struct relay *relay);
+
 /* For the parts of a relay. Look at everything again and go on as far as
  * possible. */
 void relay_advance(struct relay *relay);

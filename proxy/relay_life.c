@@ -161,6 +161,25 @@ void relay_stop(struct relay *relay)
     relay->last = relay->deadline;
 }
 
+static size_t end_held(const struct end *end)
+{
+    return end->in.room + end->clear.room + end->out.room + end->flying.room;
+}
+
+static size_t half_held(const struct half *half)
+{
+    const struct note *note = &half->note;
+    return half->message.body.room + note->head.room + note->body.room +
+           note->sent_head.room + note->sent_body.room;
+}
+
+size_t relay_held(const struct relay *relay)
+{
+    return end_held(&relay->victim) + end_held(&relay->server) +
+           half_held(&relay->exchange.request) +
+           half_held(&relay->exchange.response);
+}
+
 /* ---- the end ------------------------------------------------------------- */
 
 /* A flow that ended without an exchange has a line of its own. */

@@ -5,6 +5,8 @@
 #include "proxy/relay_parts.h"
 
 #include "proxy/facts.h"
+#include "proxy/pour.h"
+#include "proxy/wish.h"
 
 /* ---- STREAM -------------------------------------------------------------- */
 
@@ -95,10 +97,23 @@ bool relay_is_bytes(const struct relay *relay)
     return relay->tunnel || relay->passes_tls || relay->protocol == TARGET_RAW;
 }
 
+/* Behind a whole block there is usually more of the same. What comes when that
+ * is over is read again. */
+static int pour_bytes(struct relay *relay, struct end *from)
+{
+    if (relay->starttls || wish_bytes(relay) || !pour_can(from) ||
+        end_blocked(from->peer))
+        return 0;
+    ssize_t got = pour(from, UINT64_MAX);
+    from->pours = false;
+    return got < 0 ? -1 : 0;
+}
+
 /* RELAY_STREAM: nothing decided. */
 static enum relay_state pump(struct relay *relay, struct end *from)
 {
     struct end *to = from->peer;
+    bool many = false;
     for (;;) {
         end_flush(to);
         if (end_blocked(to))
@@ -106,12 +121,15 @@ static enum relay_state pump(struct relay *relay, struct end *from)
         end_decrypt(from, 1);
         if (!buf_len(end_input(from)) || held_back(relay, from))
             break;
+        many |= buf_len(end_input(from)) >= POUR_LEAST / 2;
         enum hook_act act = pass_bytes(relay, from);
         if (act == HOOK_WAIT)
             return RELAY_STREAM;
         if (act == HOOK_CUT)
             return relay_cut(relay, FLOW_CUT);
     }
+    if (many && pour_bytes(relay, from))
+        return relay_cut(relay, FLOW_FAILED);
     if (from->hears == END_LOST)
         return relay_cut(relay, FLOW_FAILED);
     if (from->hears != END_HEARS)

@@ -33,6 +33,15 @@ bool wish_body(struct relay *relay, const struct message *head)
     return false;
 }
 
+bool wish_bytes(const struct relay *relay)
+{
+    const struct proxy_options *options = relay->worker->options;
+    for (unsigned i = 0; i < options->hooks_count; i++)
+        if (options->hooks[i]->on_data)
+            return true;
+    return false;
+}
+
 size_t wish_most(const struct relay *relay)
 {
     size_t most = relay->worker->options->body_most;

@@ -37,6 +37,10 @@ struct worker {
     struct buf spares[WORKER_SPARES];
     unsigned spares_count;
 
+    int pipe[2]; /* see pour.h */
+    bool piped, pipe_fails;
+    uint64_t poured; /* bytes that went through it */
+
     /* Used within one step of one relay, never across. */
     struct http1_head head;
     uint8_t hello_scratch[HELLO_MOST];
