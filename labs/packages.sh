@@ -4,11 +4,11 @@
 
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config
     libuv1-dev libssl-dev libpcap-dev liblua5.4-dev libjansson-dev
-    zlib1g-dev libbrotli-dev libzstd-dev libmd4c-dev libmd4c-html0-dev"
+    zlib1g-dev libnghttp2-dev libbrotli-dev libzstd-dev libmd4c-dev libmd4c-html0-dev"
 
 TEST_PACKAGES="clang libclang-rt-14-dev clang-format libcmocka-dev bats
     tshark wireshark-common curl wget openssl strace procps iproute2
-    node-llhttp python3 zsh fish mandoc"
+    nghttp2-client nghttp2-server node-llhttp python3 zsh fish mandoc"
 
 installed() {
     dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^ii'

@@ -77,7 +77,9 @@ static void finish(struct exchange *exchange)
     struct half *request = &exchange->request;
     struct half *response = &exchange->response;
     if (exchange->line.method_len)
-        note_line_write(&exchange->line, exchange->relay);
+        note_line_write(&exchange->line, exchange->relay,
+                        request->built ? &request->message : NULL,
+                        response->built ? &response->message : NULL);
     exchange->line.method_len = 0;
     forget_message(request);
     forget_message(response);

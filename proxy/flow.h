@@ -24,6 +24,7 @@ struct flow {
     const char *server_name; /* SNI, Host or URL; NULL: not known yet */
     bool tls;                /* the victim speaks TLS */
     unsigned exchanges;      /* HTTP requests seen so far */
+    uint32_t stream;         /* that a hook is being shown; HTTP/1.1: 0 */
     struct arena arena;
     struct relay *relay;  /* the proxy's own; hooks leave it alone */
     void *hook_state[12]; /* one slot per registered hook */

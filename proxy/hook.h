@@ -19,7 +19,8 @@ enum hook_act {
     HOOK_CHANGED, /* I edited it; send what it is now */
     HOOK_ANSWER,  /* on_request only: the victim gets what message_answer()
                      holds, the server is not asked, nor is a hook behind */
-    HOOK_CUT,     /* close both ends at once */
+    HOOK_CUT,     /* close both ends at once; in HTTP/2: this stream, on
+                     both legs, and nothing else */
     HOOK_WAIT,    /* hold it until hook_resume(), hook_wake(), flow_resume() */
 };
 
@@ -51,7 +52,10 @@ struct hook {
      * and of a response also the request. NULL: of every one. */
     bool (*wants_body)(void *config, struct flow *flow,
                        const struct message *head);
-    /* One HTTP message; its body is there if it was wanted and fits. */
+    /* One HTTP message, of HTTP/1.1 and HTTP/2 alike; its body is there if it
+     * was wanted and fits. In HTTP/2 several of a flow are under way at a
+     * time: flow->stream says which one this is, and waiting holds up this
+     * one only. */
     enum hook_act (*on_request)(void *config, struct flow *flow,
                                 struct message *request);
     enum hook_act (*on_response)(void *config, struct flow *flow,

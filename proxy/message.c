@@ -90,6 +90,7 @@ int message_init(struct message *message, struct arena *arena,
         .kind = head->kind,
         .arena = arena,
         .status = head->status,
+        .major = 1,
         .minor = head->minor,
     };
     bool request = head->kind == HTTP1_REQUEST;
@@ -108,6 +109,18 @@ int message_init(struct message *message, struct arena *arena,
         return -1;
     message->coding = coding_of(message);
     return 0;
+}
+
+int message_add_field(struct message *message, const char *name,
+                      size_t name_len, const char *value, size_t value_len)
+{
+    return append_field(message, arena_copy(message->arena, name, name_len),
+                        arena_copy(message->arena, value, value_len));
+}
+
+void message_find_coding(struct message *message)
+{
+    message->coding = coding_of(message);
 }
 
 void message_close(struct message *message)
@@ -195,7 +208,7 @@ struct message *message_answer(struct message *request, int status,
     answer->request = request;
     answer->status = status;
     answer->reason = reason;
-    answer->minor = 1;
+    answer->major = answer->minor = 1;
     answer->has_body = true;
     return answer;
 }
@@ -300,8 +313,7 @@ struct plan {
     struct buf coded; /* the body as it goes on the wire */
 };
 
-/* RFC 9112 6.3: these never have a body, whatever their fields say. */
-static bool is_bodyless(const struct message *message)
+bool message_is_bodyless(const struct message *message)
 {
     return message->kind == HTTP1_RESPONSE &&
            (message->status < 200 || message->status == 204 ||
@@ -324,7 +336,7 @@ static int make_plan(const struct message *message, bool naive,
                      struct plan *plan)
 {
     *plan = (struct plan){0};
-    if (!message->has_body || is_bodyless(message))
+    if (!message->has_body || message_is_bodyless(message))
         return 0;
     bool framed = message_field(message, CONTENT_LENGTH) ||
                   message_field(message, TRANSFER_ENCODING);
@@ -435,6 +447,49 @@ int message_write(const struct message *message, bool naive, struct buf *out)
         rc = -1;
     if (rc < 0)
         out->end = out->at + before;
+    buf_free(&plan.coded);
+    return rc;
+}
+
+/* ---- heads and bodies apart ---------------------------------------------- */
+
+bool message_is_safe(const struct message *message)
+{
+    for (unsigned i = 0; i < message->fields_count; i++)
+        if (!name_is_safe(message->fields[i].name) ||
+            !value_is_safe(message->fields[i].value))
+            return false;
+    if (message->kind == HTTP1_RESPONSE)
+        return value_is_safe(message->reason ? message->reason : "") &&
+               message->status >= 100 && message->status <= 999;
+    return name_is_safe(message->method) && message->target &&
+           *message->target && all_of(message->target, CHAR_TARGET);
+}
+
+static int fix_fields(struct message *message, const struct plan *plan)
+{
+    char length[24];
+    snprintf(length, sizeof length, "%zu", buf_len(&plan->coded));
+    message_remove_field(message, TRANSFER_ENCODING);
+    message_remove_field(message, "Trailer");
+    if (plan->coding == CODEC_IDENTITY)
+        message_remove_field(message, CONTENT_ENCODING);
+    else if (plan->coding != CODEC_UNKNOWN &&
+             message_set_field(message, CONTENT_ENCODING,
+                               codec_name(plan->coding)))
+        return -1;
+    return plan->has_length ? message_set_field(message, CONTENT_LENGTH, length)
+                            : 0;
+}
+
+int message_encode(struct message *message, bool naive, struct buf *coded)
+{
+    struct plan plan;
+    int rc = make_plan(message, naive, &plan);
+    if (!rc && plan.fix)
+        rc = fix_fields(message, &plan);
+    if (!rc && buf_len(&plan.coded))
+        rc = buf_append(coded, buf_head(&plan.coded), buf_len(&plan.coded));
     buf_free(&plan.coded);
     return rc;
 }

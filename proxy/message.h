@@ -27,7 +27,7 @@ struct message {
     const char *host;            /* Host of the request, may be NULL */
     int status;                  /* responses */
     const char *reason;
-    int minor;
+    int major, minor; /* HTTP/1.minor, or HTTP/2 */
     struct message_field *fields;
     unsigned fields_count, fields_room;
     struct buf body;   /* decoded */
@@ -71,5 +71,22 @@ int message_set_body(struct message *message, const void *bytes, size_t len);
  * Content-Length and Content-Encoding put right, chunking dropped; with
  * `naive` the fields stay as they were. */
 int message_write(const struct message *message, bool naive, struct buf *out);
+
+/* The same for those that write heads and bodies apart: the fields are put
+ * right, and the body as it goes on the wire is appended to `coded`. */
+int message_encode(struct message *message, bool naive, struct buf *coded);
+
+/* Never has a body, whatever its fields say (RFC 9112 6.3). */
+bool message_is_bodyless(const struct message *message);
+
+/* No text in it would break out of its place on the wire. */
+bool message_is_safe(const struct message *message);
+
+/* Append a field; its texts are copied. 0, or -1 when memory is out. */
+int message_add_field(struct message *message, const char *name,
+                      size_t name_len, const char *value, size_t value_len);
+
+/* Read the content coding from the fields. */
+void message_find_coding(struct message *message);
 
 #endif

@@ -7,6 +7,7 @@
 #include "proxy/worker.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -62,6 +63,13 @@ static int add_text(struct buf *out, const char *key, const char *text)
                              FIELD_MOST);
 }
 
+static int add_version(struct buf *out, const struct message *message)
+{
+    return message->major == 2
+               ? buf_append_text(out, ",\"version\":\"HTTP/2\",")
+               : buf_printf(out, ",\"version\":\"HTTP/1.%d\",", message->minor);
+}
+
 static int add_message(struct buf *out, const struct message *message)
 {
     int bad;
@@ -72,8 +80,7 @@ static int add_message(struct buf *out, const struct message *message)
         bad = add_text(out, "method", message->method) ||
               buf_append_text(out, ",") ||
               add_text(out, "target", message->target) ||
-              buf_printf(out, ",\"version\":\"HTTP/1.%d\",", message->minor) ||
-              add_text(out, "host", message->host);
+              add_version(out, message) || add_text(out, "host", message->host);
     bad = bad || buf_append_text(out, ",\"fields\":[");
     for (unsigned i = 0; i < message->fields_count && !bad; i++) {
         const struct message_field *field = &message->fields[i];
@@ -147,6 +154,26 @@ void note_answered(struct note *note, uint64_t body_bytes)
     note->open = event_wanted();
 }
 
+void note_message(struct note *note, const struct message *message, uint64_t at,
+                  uint32_t stream)
+{
+    note_close(note);
+    if (!event_wanted())
+        return;
+    note->coding = message->coding;
+    note->kind = message->kind;
+    note->at = at;
+    note->stream = stream;
+    note->open = !add_message(&note->head, message);
+}
+
+void note_translated(struct note *note, const struct message *message)
+{
+    buf_clear(&note->sent_head);
+    if (note->open && add_message(&note->sent_head, message))
+        buf_clear(&note->sent_head);
+}
+
 /* ---- writing them -------------------------------------------------------- */
 
 /* The body as a person reads it, if all of it is here. */
@@ -164,14 +191,18 @@ static void decode_body(struct note *note)
     note->body = clear;
 }
 
-static void write_one(const struct note *note, const struct event_where *where,
-                      const struct buf *head, const struct buf *body,
-                      uint64_t body_bytes, bool whole)
+static void write_one(const struct note *note, bool sent,
+                      const struct event_where *where, const struct buf *head,
+                      const struct buf *body, uint64_t body_bytes, bool whole)
 {
+    char stream[32] = "";
+    uint32_t number = sent ? note->sent_stream : note->stream;
+    if (number)
+        snprintf(stream, sizeof stream, "\"stream\":%" PRIu32 ",", number);
     event(note->kind == HTTP1_REQUEST ? "http.request" : "http.response", where,
-          "%.*s,\"body\":%s,\"body_bytes\":%" PRIu64
+          "%s%.*s,\"body\":%s,\"body_bytes\":%" PRIu64
           ",\"whole\":%s,\"changed\":%s",
-          (int)buf_len(head), (char *)buf_head(head),
+          stream, (int)buf_len(head), (char *)buf_head(head),
           event_text(buf_len(body) ? buf_head(body) : (uint8_t *)"",
                      buf_len(body), SHOWN_MOST),
           body_bytes, whole ? "true" : "false",
@@ -192,8 +223,8 @@ void note_write(struct note *note, const struct end *from, const struct end *to,
     bool changed = note->changed;
     note->changed = false;
     if (!note->answered)
-        write_one(note, &where, &note->head, &note->body, note->body_bytes,
-                  whole);
+        write_one(note, false, &where, &note->head, &note->body,
+                  note->body_bytes, whole);
     note->changed = changed;
     if (note->sent_end > note->sent_at) {
         where = facts_where(to);
@@ -202,7 +233,8 @@ void note_write(struct note *note, const struct end *from, const struct end *to,
         where.len = note->sent_end - note->sent_at;
         bool own_body = changed && (note->sent_bytes || !note->body_bytes ||
                                     buf_len(&note->sent_body));
-        write_one(note, &where, changed ? &note->sent_head : &note->head,
+        write_one(note, true, &where,
+                  buf_len(&note->sent_head) ? &note->sent_head : &note->head,
                   own_body ? &note->sent_body : &note->body,
                   own_body ? note->sent_bytes : note->body_bytes, whole);
     }
@@ -245,7 +277,6 @@ void note_line_asked(struct note_line *line, const struct relay *relay,
 static struct filter_subject subject_of(const struct proxy_line *line,
                                         const struct relay *relay)
 {
-    const struct exchange *exchange = &relay->exchange;
     const struct flow *flow = &relay->flow;
     const char *sni = flow->tls ? flow->server_name : NULL;
     return (struct filter_subject){
@@ -261,9 +292,6 @@ static struct filter_subject subject_of(const struct proxy_line *line,
         .target = {line->target, line->target_len},
         .verdict = {line->verdict, line->verdict ? strlen(line->verdict) : 0},
         .status = line->status,
-        .request = exchange->request.built ? &exchange->request.message : NULL,
-        .response =
-            exchange->response.built ? &exchange->response.message : NULL,
         .size_known = true,
         .size = line->up_bytes + line->down_bytes,
         .ms_known = true,
@@ -271,7 +299,28 @@ static struct filter_subject subject_of(const struct proxy_line *line,
     };
 }
 
-void note_line_write(const struct note_line *line, const struct relay *relay)
+void note_line_message(struct note_line *line, const struct relay *relay,
+                       const struct message *message)
+{
+    const char *const texts[] = {message->method, message->host,
+                                 message->target};
+    struct buf bytes = {0};
+    struct span spans[3];
+    for (unsigned i = 0; i < 3; i++) {
+        const char *text = texts[i] ? texts[i] : "";
+        size_t len = strnlen(text, sizeof line->text);
+        spans[i].at = (uint32_t)buf_len(&bytes);
+        spans[i].len = buf_append(&bytes, text, len) ? 0 : (uint32_t)len;
+    }
+    struct http1_head head = {
+        .method = spans[0], .host = spans[1], .target = spans[2]};
+    note_line_asked(line, relay, &head, (const char *)buf_head(&bytes));
+    buf_free(&bytes);
+}
+
+void note_line_write(const struct note_line *line, const struct relay *relay,
+                     const struct message *request,
+                     const struct message *response)
 {
     const struct proxy_options *options = relay->worker->options;
     if (!options->on_line)
@@ -289,10 +338,13 @@ void note_line_write(const struct note_line *line, const struct relay *relay)
         .down_bytes = line->down_bytes,
         .tls = relay->flow.tls,
         .ms = uv_now(relay->worker->loop) - line->began,
+        .version = line->version,
         /* A victim that asked has taken the certificate. */
         .verdict = relay->victim.tls.shown ? "accepted" : NULL,
     };
     struct filter_subject subject = subject_of(&whole, relay);
+    subject.request = request;
+    subject.response = response;
     whole.subject = &subject;
     options->on_line(options->context, &whole);
 }

@@ -20,10 +20,11 @@ struct note {
     bool answered; /* a hook's response: it came from nowhere */
     enum http1_kind kind;
     enum codec coding;
-    uint64_t at, end;           /* where it came in */
-    uint64_t sent_at, sent_end; /* where it went out */
-    uint64_t body_bytes;        /* without chunking, as it came */
-    struct buf head, body;      /* the event's text; the body's first bytes */
+    uint32_t stream, sent_stream; /* HTTP/2's own numbers; 0: not HTTP/2 */
+    uint64_t at, end;             /* where it came in */
+    uint64_t sent_at, sent_end;   /* where it went out */
+    uint64_t body_bytes;          /* without chunking, as it came */
+    struct buf head, body;        /* the event's text; the body's first bytes */
     struct buf sent_head, sent_body;
     uint64_t sent_bytes;
 };
@@ -33,6 +34,7 @@ struct note_line {
     char text[320];
     uint16_t method_len, host_len, target_len;
     int status;
+    const char *version; /* NULL: HTTP/1.1 on both legs */
     uint64_t up_bytes, down_bytes;
     uint64_t began; /* of the loop's milliseconds */
 };
@@ -50,6 +52,12 @@ static inline void note_body_unseen(struct note *note, uint64_t len)
 /* A hook changed it. */
 void note_changed(struct note *note, const struct message *message);
 
+/* As note_head(), of a message that is no run of bytes. */
+void note_message(struct note *note, const struct message *message, uint64_t at,
+                  uint32_t stream);
+/* It goes out in another version of HTTP than it came in. */
+void note_translated(struct note *note, const struct message *message);
+
 /* A hook answers in the server's place; note_changed() says what. */
 void note_answered(struct note *note, uint64_t body_bytes);
 
@@ -60,7 +68,12 @@ void note_close(struct note *note);
 
 void note_line_asked(struct note_line *line, const struct relay *relay,
                      const struct http1_head *head, const char *bytes);
-/* Hand the line to the options' on_line. */
-void note_line_write(const struct note_line *line, const struct relay *relay);
+void note_line_message(struct note_line *line, const struct relay *relay,
+                       const struct message *message);
+/* Hand the line to the options' on_line, with what is known of both messages
+ * (NULL: nothing). */
+void note_line_write(const struct note_line *line, const struct relay *relay,
+                     const struct message *request,
+                     const struct message *response);
 
 #endif

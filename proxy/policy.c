@@ -304,6 +304,5 @@ bool policy_speaks(const struct policy *policy, const char *protocol)
     for (unsigned i = 0; i < policy->alpn_count; i++)
         if (!strcmp(policy->alpn[i], protocol))
             return true;
-    return !policy->alpn_given && strncmp(protocol, "h2", 2) != 0 &&
-           strncmp(protocol, "h3", 2) != 0;
+    return !policy->alpn_given && strncmp(protocol, "h3", 2) != 0;
 }

@@ -29,7 +29,7 @@ struct policy {
     char groups[256];  /* "": OpenSSL's */
     char ciphers[512]; /* of TLS 1.2 and older; "": OpenSSL's */
     char suites[256];  /* of TLS 1.3; "": OpenSSL's */
-    bool alpn_given;   /* else as the victim offers, but for h2 and h3 */
+    bool alpn_given;   /* else as the victim offers, but for h3 */
     unsigned alpn_count;
     char alpn[POLICY_ALPN_MOST][32];
     enum policy_resume resume;

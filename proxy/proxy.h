@@ -35,10 +35,15 @@ struct proxy_line {
     uint64_t up_bytes, down_bytes; /* of the bodies */
     bool tls;
     uint64_t ms;         /* how long it took */
+    const char *version; /* "h2", "h2 to h1", "h1 to h2"; NULL: HTTP/1.1 */
     const char *verdict; /* "accepted", "refused", NULL: not known */
     const char *how;     /* alert name or close style, NULL */
     const struct filter_subject *subject; /* the same, for a condition */
 };
+
+/* Where HTTP/2 is spoken. BOTH: where both ends agree to, else nowhere; VICTIM
+ * and SERVER: on that leg only, and what goes on is translated. */
+enum proxy_h2 { PROXY_H2_BOTH, PROXY_H2_OFF, PROXY_H2_VICTIM, PROXY_H2_SERVER };
 
 /* Borrowed until the proxy has ended. Zero means the default everywhere. */
 struct proxy_options {
@@ -65,6 +70,8 @@ struct proxy_options {
     bool trace;           /* flow.state events */
     bool heartbeat;       /* one event a second */
     bool line_heads; /* subjects of lines shall have the fields of both heads */
+    void *h2_memory; /* an nghttp2_mem, for those who count; NULL */
+    enum proxy_h2 h2; /* on which legs */
 
     /* proxy_run() listens. */
     void (*on_ready)(void *context);

@@ -5,6 +5,7 @@
 #include "proxy/relay_parts.h"
 
 #include "proxy/facts.h"
+#include "proxy/streams.h"
 
 #include <stdio.h>
 
@@ -78,6 +79,12 @@ enum relay_state relay_fail(struct relay *relay, int status, int alert,
                             const char *reason)
 {
     struct end *victim = &relay->victim;
+    if (relay->victim_h2) {
+        relay->streams = streams_open_down(relay, status, reason);
+        relay->http_begun = true;
+        relay->why = FLOW_FAILED;
+        return relay->streams ? RELAY_STREAM : relay_cut(relay, FLOW_FAILED);
+    }
     if (relay->protocol == TARGET_HTTP && !relay->flow.tls) {
         exchange_answer(&relay->exchange, status, reason);
         return relay_over(relay, FLOW_FAILED);
@@ -197,6 +204,10 @@ static enum relay_state late(struct relay *relay)
         relay->why = FLOW_TIMEOUT;
     if (relay->last)
         return RELAY_CLOSING;
+    if (relay->streams) {
+        streams_leave(relay->streams);
+        return relay->state == RELAY_STREAM ? RELAY_DRAIN : RELAY_CLOSING;
+    }
     bool head = relay->protocol == TARGET_HTTP &&
                 exchange_head_pending(&relay->exchange);
     switch (relay->state) {
@@ -257,6 +268,8 @@ static bool should_read(const struct relay *relay, const struct end *end)
          * it, and must not go with them. */
         if (relay_is_bytes(relay) && relay->asks[!victim].held)
             return false;
+        if (relay->streams)
+            return waits < READ_AHEAD || streams_hungry(relay->streams, end);
         return waits < READ_AHEAD || (half->hungry && !relay->tunnel);
     case RELAY_DRAIN:
         return victim;

@@ -32,6 +32,7 @@ enum relay_state {
 #undef X
 };
 
+struct streams;
 struct worker;
 
 struct relay {
@@ -59,7 +60,10 @@ struct relay {
     unsigned alpn_count;
     bool wants_staple; /* the victim asked for an OCSP response */
 
-    struct exchange exchange; /* of STREAM, when it is HTTP */
+    struct exchange exchange; /* of STREAM, when it is HTTP/1.1 */
+    struct streams *streams;  /* instead, with HTTP/2 on some leg */
+    bool victim_h2;           /* the victim speaks it, and said so at once */
+    bool http_begun;          /* which of the two it is is settled */
     bool tunnel;              /* STREAM is bytes, not HTTP */
     /* Those bytes may change to TLS; NULL: they may not. In the arena. */
     struct starttls *starttls;

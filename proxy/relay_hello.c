@@ -6,6 +6,7 @@
 
 #include "proxy/base/dial_loop.h"
 #include "proxy/facts.h"
+#include "proxy/streams.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,10 +20,19 @@ static enum hook_act ask_hello(const struct hook *hook, struct relay *relay,
                           : HOOK_PASS;
 }
 
+/* May the victim have this protocol? */
+static bool may_choose(const struct relay *relay, const char *alpn)
+{
+    const struct proxy_options *options = options_of(relay);
+    bool h2 = options->h2 == PROXY_H2_BOTH || options->h2 == PROXY_H2_VICTIM;
+    return policy_speaks(&options->terms.victim, alpn) &&
+           (h2 || strcmp(alpn, "h2"));
+}
+
 static void keep_alpn(struct relay *relay, const struct hello *hello)
 {
     for (unsigned i = 0; i < hello->alpn_count; i++)
-        if (policy_speaks(&options_of(relay)->terms.victim, hello->alpn[i]))
+        if (may_choose(relay, hello->alpn[i]))
             memcpy(relay->alpn[relay->alpn_count++], hello->alpn[i],
                    sizeof hello->alpn[i]);
 }
@@ -122,6 +132,20 @@ static enum relay_state broken_promise(struct relay *relay)
     return relay_cut(relay, FLOW_FAILED);
 }
 
+/* HTTP/2 at once, by prior knowledge (RFC 9113 3.3)? -1: not known yet. */
+static int speaks_h2(struct relay *relay)
+{
+    const struct buf *in = &relay->victim.in;
+    int h2 = options_of(relay)->h2 == PROXY_H2_OFF
+                 ? 0
+                 : streams_looks_like_h2(buf_head(in), buf_len(in));
+    if (h2 > 0) {
+        relay->victim_h2 = true;
+        relay->protocol = TARGET_HTTP;
+    }
+    return h2;
+}
+
 enum relay_state relay_step_hello(struct relay *relay)
 {
     const struct end *victim = &relay->victim;
@@ -138,6 +162,11 @@ enum relay_state relay_step_hello(struct relay *relay)
     }
     if (relay->server.open)
         return broken_promise(relay);
+    int h2 = speaks_h2(relay);
+    if (h2)
+        return h2 > 0           ? RELAY_CONNECT
+               : victim->fin_in ? RELAY_CLOSING
+                                : RELAY_HELLO;
     int protocol = guess_protocol(relay);
     if (protocol < 0)
         return victim->fin_in ? RELAY_CLOSING : RELAY_HELLO;
@@ -155,14 +184,17 @@ static int target_as_named(struct relay *relay, struct err *err)
     int port = address_port(&flow->listener);
     const char *name = flow->server_name;
     size_t len = name ? strlen(name) : 0;
-    if (!flow->tls && relay->protocol == TARGET_HTTP) {
+    if (!flow->tls && relay->protocol == TARGET_HTTP && !relay->victim_h2) {
         name = (const char *)buf_head(&relay->victim.in) + head->host.at;
         len = head->host.len;
     }
     relay->target.tls = flow->tls;
     if (len && !target_from_host(name, len, port, &relay->target))
         return 0;
-    err_set(err, "the victim named no server");
+    err_set(err, relay->victim_h2
+                     ? "HTTP/2 without TLS names its server in frames that "
+                       "come later; this proxy needs an upstream for it"
+                     : "the victim named no server");
     return -1;
 }
 
@@ -245,7 +277,8 @@ static void learn_server_name(struct relay *relay)
         return;
     if (*relay->target.host)
         flow->server_name = arena_text(&flow->arena, relay->target.host);
-    else if (relay->protocol == TARGET_HTTP && head->host.len)
+    else if (relay->protocol == TARGET_HTTP && !relay->victim_h2 &&
+             head->host.len)
         flow->server_name = arena_copy(
             &flow->arena, buf_head(&relay->victim.in) + head->host.at,
             head->host.len);

@@ -7,6 +7,7 @@
 #include "proxy/answer.h"
 #include "proxy/facts.h"
 #include "proxy/filter.h"
+#include "proxy/streams.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -151,12 +152,15 @@ bool relay_shed(struct worker *worker)
 
 void relay_stop(struct relay *relay)
 {
-    bool idle =
-        relay->state == RELAY_HELLO ||
-        (relay->state == RELAY_STREAM && !relay->tunnel &&
-         relay->protocol == TARGET_HTTP && exchange_idle(&relay->exchange));
+    bool idle = relay->state == RELAY_HELLO ||
+                (relay->state == RELAY_STREAM && !relay->tunnel &&
+                 relay->protocol == TARGET_HTTP &&
+                 (relay->streams ? streams_idle(relay->streams)
+                                 : exchange_idle(&relay->exchange)));
     if (relay->state == RELAY_CLOSING || relay->last)
         return;
+    if (relay->streams && relay->state == RELAY_STREAM)
+        streams_leave(relay->streams);
     relay_wait(relay, idle ? 0 : STOP_MS);
     relay->last = relay->deadline;
 }
@@ -225,6 +229,8 @@ void relay_begin_closing(struct relay *relay)
     if (relay->reset && relay->server.tls.ssl)
         relay->server.tls.broken = true;
     exchange_close(&relay->exchange);
+    streams_free(relay->streams);
+    relay->streams = NULL;
     write_verdict(relay);
     tell_hooks(relay);
     facts_ended(relay);

@@ -3,6 +3,9 @@
  * STREAM: HTTP goes to the exchange; everything else is bytes, and passes
  * here. */
 #include "proxy/relay_parts.h"
+#include "proxy/streams.h"
+
+#include <string.h>
 
 #include "proxy/facts.h"
 #include "proxy/pour.h"
@@ -176,12 +179,41 @@ static void wait_for_head(struct relay *relay, bool head)
     relay->head_pending = head;
 }
 
+static bool chose_h2(const struct end *end)
+{
+    const unsigned char *alpn = NULL;
+    unsigned len = 0;
+    if (end->tls.ssl)
+        SSL_get0_alpn_selected(end->tls.ssl, &alpn, &len);
+    return len == 2 && !memcmp(alpn, "h2", 2);
+}
+
+/* Does either leg speak HTTP/2? Where nothing was agreed on in TLS, the server
+ * is spoken to as the victim speaks, or as the operator says. */
+static int open_streams(struct relay *relay)
+{
+    enum proxy_h2 wish = options_of(relay)->h2;
+    bool agreed = relay->server.tls.ssl;
+    bool victim = relay->victim_h2 || chose_h2(&relay->victim);
+    bool server =
+        agreed ? chose_h2(&relay->server)
+               : wish == PROXY_H2_SERVER || (victim && wish == PROXY_H2_BOTH);
+    if (!victim && !server)
+        return 0;
+    relay->streams = streams_open(relay, victim, server);
+    return relay->streams ? 0 : -1;
+}
+
 /* Inside TLS the first bytes say what it is; nothing has looked at them. */
 static bool knows_protocol(struct relay *relay)
 {
     struct end *victim = &relay->victim;
     if (relay->protocol != TARGET_GUESS || relay->passes_tls)
         return true;
+    if (chose_h2(victim) || chose_h2(&relay->server)) {
+        relay->protocol = TARGET_HTTP;
+        return true;
+    }
     if (relay->target.protocol != TARGET_GUESS) {
         relay->protocol = relay->target.protocol;
         return true;
@@ -209,15 +241,30 @@ static enum relay_state wait_for_word(struct relay *relay)
                : relay_over(relay, FLOW_DONE);
 }
 
+/* Frames that are no part of a message do not keep a connection alive. */
+static void wait_for_next(struct relay *relay)
+{
+    if (!relay->streams)
+        wait_for_head(relay, exchange_head_pending(&relay->exchange));
+    else if (streams_head_pending(relay->streams) || relay->streams->moved)
+        wait_for_head(relay, streams_head_pending(relay->streams));
+    else
+        relay->head_pending = false;
+}
+
 enum relay_state relay_step_stream(struct relay *relay)
 {
     if (!knows_protocol(relay))
         return wait_for_word(relay);
     if (relay_is_bytes(relay))
         return stream_bytes(relay);
-    switch (exchange_step(&relay->exchange)) {
+    if (!relay->http_begun && open_streams(relay))
+        return relay_cut(relay, FLOW_FAILED);
+    relay->http_begun = true;
+    switch (relay->streams ? streams_step(relay->streams)
+                           : exchange_step(&relay->exchange)) {
     case EXCHANGE_WAITS:
-        wait_for_head(relay, exchange_head_pending(&relay->exchange));
+        wait_for_next(relay);
         return RELAY_STREAM;
     case EXCHANGE_OVER:
         return relay_over(relay, FLOW_DONE);

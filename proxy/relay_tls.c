@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { ALPN_MOST = 11 }; /* the victim's, ours, and the end */
+
 /* TLS begins with the next byte of either direction. */
 static void begin_side(struct end *end)
 {
@@ -40,16 +42,34 @@ static const char *server_identity(struct relay *relay, char text[ADDRESS_TEXT])
     return bad ? "" : text;
 }
 
-/* What the operator says, else what the victim offered, else HTTP. */
-static void list_alpn(const struct relay *relay, const char *out[9])
+static bool has_alpn(const struct relay *relay, const char *alpn)
+{
+    for (unsigned i = 0; i < relay->alpn_count; i++)
+        if (!strcmp(relay->alpn[i], alpn))
+            return true;
+    return false;
+}
+
+/* What the operator says, else what the victim offered, else HTTP; but for
+ * HTTP/2 where one leg alone is to speak it. */
+static void list_alpn(const struct relay *relay, const char *out[ALPN_MOST])
 {
     const struct policy *policy = &options_of(relay)->terms.server;
+    enum proxy_h2 h2 = options_of(relay)->h2;
+    bool adds =
+        h2 == PROXY_H2_SERVER || (h2 == PROXY_H2_BOTH && relay->victim_h2);
+    bool translates =
+        h2 == PROXY_H2_SERVER || (h2 == PROXY_H2_VICTIM && relay->alpn_count);
     unsigned count = 0;
     for (; policy->alpn_given && count < policy->alpn_count; count++)
         out[count] = policy->alpn[count];
-    for (; !policy->alpn_given && count < relay->alpn_count; count++)
-        out[count] = relay->alpn[count];
-    if (!policy->alpn_given && !relay->flow.tls)
+    if (!policy->alpn_given && adds)
+        out[count++] = "h2";
+    for (unsigned i = 0; !policy->alpn_given && i < relay->alpn_count; i++)
+        if (h2 == PROXY_H2_BOTH || strcmp(relay->alpn[i], "h2"))
+            out[count++] = relay->alpn[i];
+    if (!policy->alpn_given && (!relay->flow.tls || translates) &&
+        !has_alpn(relay, "http/1.1"))
         out[count++] = "http/1.1";
     out[count] = NULL;
 }
@@ -58,7 +78,7 @@ static int begin_server_tls(struct relay *relay, struct err *err)
 {
     struct end *server = &relay->server;
     char address[ADDRESS_TEXT] = "", at[ADDRESS_TEXT], session[512];
-    const char *alpn[9];
+    const char *alpn[ALPN_MOST];
     list_alpn(relay, alpn);
     const char *identity = server_identity(relay, address);
     struct tls_wish wish = {.verify_name = identity, .alpn = alpn};
@@ -206,13 +226,24 @@ static void bind_session(struct relay *relay)
     session_bind(relay->victim.tls.ssl, shown, (size_t)size + len);
 }
 
+static bool is_http(const char *alpn)
+{
+    return !strcmp(alpn, "h2") || !strcmp(alpn, "http/1.1");
+}
+
 /* What the victim and the server may agree on; without a server's word, the
- * operator's. */
+ * operator's. Either version of HTTP becomes the other where one leg does not
+ * speak it. */
 static void choose_alpn(struct relay *relay)
 {
-    bool given = options_of(relay)->terms.victim.alpn_given;
+    const struct proxy_options *options = options_of(relay);
     struct tls_side *tls = &relay->victim.tls;
-    if (!*tls->alpn && !relay->server.tls.ssl && given && relay->alpn_count)
+    bool speechless = !*tls->alpn && !relay->server.tls.ssl &&
+                      options->terms.victim.alpn_given;
+    bool translates = is_http(tls->alpn) && !has_alpn(relay, tls->alpn);
+    if (options->h2 == PROXY_H2_VICTIM && has_alpn(relay, "h2"))
+        snprintf(tls->alpn, sizeof tls->alpn, "h2");
+    else if ((speechless || translates) && relay->alpn_count)
         memcpy(tls->alpn, relay->alpn[0], sizeof tls->alpn);
 }
 

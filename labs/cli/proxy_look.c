@@ -54,6 +54,10 @@ static void add_exchange(struct buf *out, const struct proxy_line *line)
     add_number(out, line->up_bytes);
     add_text(out, " down ");
     add_number(out, line->down_bytes);
+    if (line->version) {
+        add_text(out, " ");
+        add_text(out, line->version);
+    }
 }
 
 /* "14:03:07 ". A thread asks for the local time once a second. */

@@ -275,7 +275,7 @@ shark() {
     tls_proxy
     visit -alpn h2,http/1.1
     grep -q 'ALPN protocol: http/1.1' visit.log
-    [[ $(said tls.hello server) == *'"alpn":["http/1.1"]'* ]]
+    [[ $(said tls.hello server) == *'"alpn":["h2","http/1.1"]'* ]]
     tls_proxy --tls-victim alpn=http/1.0:http/1.1 --tls-server alpn=spdy/3
     visit -alpn spdy/3,http/1.1
     [[ $(said tls.hello server) == *'"alpn":["spdy/3"]'* ]]

@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A stream's two ways: what came in is kept until hooks have seen it and the
+ * other leg takes it. The rules of either version of HTTP are the speakers'
+ * (h1.c, h2.c), which end is alive and which is not is known in streams.c. */
+#include "proxy/stream.h"
+
+#include "proxy/facts.h"
+#include "proxy/relay.h"
+#include "proxy/streams.h"
+#include "proxy/wish.h"
+#include "proxy/worker.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct relay *relay_of(const struct way *way)
+{
+    return way->stream->streams->relay;
+}
+
+static bool is_request(const struct way *way)
+{
+    return way == &way->stream->request;
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+struct stream *stream_new(struct streams *streams, uint32_t number)
+{
+    struct stream *stream = calloc(1, sizeof *stream);
+    if (!stream)
+        return NULL;
+    stream->streams = streams;
+    stream->number = number;
+    stream->request = (struct way){.stream = stream,
+                                   .from = streams->victim,
+                                   .to = streams->server,
+                                   .length = -1};
+    stream->response = (struct way){.stream = stream,
+                                    .from = streams->server,
+                                    .to = streams->victim,
+                                    .length = -1};
+    return stream;
+}
+
+static void close_way(struct way *way)
+{
+    const struct relay *relay = relay_of(way);
+    bool request = is_request(way);
+    note_write(&way->note, request ? &relay->victim : &relay->server,
+               request ? &relay->server : &relay->victim,
+               way->whole && !way->cut && way->state == WAY_DONE);
+    note_close(&way->note);
+    ask_abandon(&way->ask, &way->message);
+    message_close(&way->message);
+    buf_free(&way->body);
+    arena_free(&way->arena);
+}
+
+void stream_free(struct stream *stream)
+{
+    if (stream->line.method_len)
+        note_line_write(
+            &stream->line, stream->streams->relay, &stream->request.message,
+            stream->response.message.status ? &stream->response.message : NULL);
+    close_way(&stream->request);
+    close_way(&stream->response);
+    free(stream);
+}
+
+/* ---- endings ------------------------------------------------------------- */
+
+/* Nobody waits for this stream any more. */
+static void give_up(struct stream *stream)
+{
+    stream->over = true;
+    ask_abandon(&stream->request.ask, &stream->request.message);
+    ask_abandon(&stream->response.ask, &stream->response.message);
+    buf_free(&stream->request.body);
+    buf_free(&stream->response.body);
+    streams_wake(stream);
+}
+
+static void reset_leg(struct stream *stream, struct speaker *speaker,
+                      bool *open, uint32_t error)
+{
+    if (!*open || !speaker)
+        return;
+    *open = false;
+    speaker->calls->reset(speaker, stream, error);
+}
+
+void stream_reset(struct stream *stream, uint32_t error)
+{
+    struct streams *streams = stream->streams;
+    reset_leg(stream, streams->victim, &stream->on_victim, error);
+    reset_leg(stream, streams->server, &stream->on_server, error);
+    give_up(stream);
+}
+
+static int fill_answer(struct way *way, int status, const char *sentence)
+{
+    static const char type[] = "text/plain; charset=utf-8";
+    char length[24];
+    struct message *message = &way->message;
+    message_close(message);
+    *message = (struct message){.kind = HTTP1_RESPONSE,
+                                .arena = &way->arena,
+                                .status = status,
+                                .major = 1,
+                                .minor = 1,
+                                .reason = message_reason(status)};
+    buf_clear(&way->body);
+    if (buf_printf(&way->body, "mitmlab: %s\n", sentence))
+        return -1;
+    snprintf(length, sizeof length, "%zu", buf_len(&way->body));
+    way->length = (int64_t)buf_len(&way->body);
+    return message_set_field(message, "content-type", type) ||
+           message_set_field(message, "content-length", length);
+}
+
+/* What the server would say is not asked for any more. */
+static void leave_server(struct stream *stream, uint32_t error)
+{
+    reset_leg(stream, stream->streams->server, &stream->on_server, error);
+    if (stream->request.state != WAY_DONE) {
+        ask_abandon(&stream->request.ask, &stream->request.message);
+        buf_clear(&stream->request.body);
+        stream->request.cut |= !stream->request.whole;
+        stream->request.state = WAY_DONE;
+    }
+}
+
+void stream_answer(struct stream *stream, int status, const char *sentence)
+{
+    struct way *way = &stream->response;
+    if (way->state >= WAY_PASS || stream->over) {
+        stream_reset(stream, STREAM_INTERNAL_ERROR);
+        return;
+    }
+    leave_server(stream, STREAM_CANCEL);
+    ask_abandon(&way->ask, &way->message);
+    note_close(&way->note);
+    if (fill_answer(way, status, sentence)) {
+        stream_reset(stream, STREAM_INTERNAL_ERROR);
+        return;
+    }
+    stream->line.status = status;
+    way->owed = 0;
+    way->whole = true;
+    way->cut = false;
+    way->state = WAY_READY;
+    if (stream->asked_head)
+        buf_clear(&way->body);
+    streams_wake(stream);
+}
+
+/* ---- what comes ---------------------------------------------------------- */
+
+static void refuse(struct way *way, const struct http1_fault *fault)
+{
+    bool request = is_request(way);
+    int status = request ? fault->status : 502;
+    char sentence[512];
+    snprintf(sentence, sizeof sentence, "%s%s (%s)",
+             request ? "" : "the server's response is malformed: ",
+             fault->sentence, fault->rule);
+    facts_refused(way->from->end, fault->rule, fault->sentence, 0, status);
+    stream_answer(way->stream, status, sentence);
+}
+
+/* To a server of HTTP/1.1 a body that fits goes in one piece, so that a
+ * length which is not its own is known before the first byte is out. */
+static bool goes_at_once(const struct way *way)
+{
+    return is_request(way) && way->to && !way->to->h2 && way->length >= 0 &&
+           way->length <= STREAM_WINDOW;
+}
+
+static bool may_collect(const struct way *way)
+{
+    struct relay *relay = relay_of(way);
+    return way->length <= (int64_t)wish_most(relay) &&
+           !message_is_bodyless(&way->message) &&
+           wish_looks(relay, is_request(way)) &&
+           wish_body(relay, &way->message);
+}
+
+static void came_request(struct way *way)
+{
+    struct stream *stream = way->stream;
+    struct relay *relay = relay_of(way);
+    relay->flow.exchanges++;
+    stream->asked_head = !strcmp(way->message.method, "HEAD");
+    if (relay->worker->options->on_line)
+        note_line_message(&stream->line, relay, &way->message);
+    stream->line.version = !way->from->h2            ? "h1 to h2"
+                           : !way->to || way->to->h2 ? "h2"
+                                                     : "h2 to h1";
+}
+
+static void came_response(struct way *way)
+{
+    struct stream *stream = way->stream;
+    const struct message *request = &stream->request.message;
+    struct message *response = &way->message;
+    response->method = request->method;
+    response->target = request->target;
+    response->host = request->host;
+    response->request = request;
+    stream->line.status = response->status;
+    /* The length of a body that was not asked for: a hook made it so. */
+    if (!stream->asked_head && !strcmp(request->method, "HEAD"))
+        message_remove_field(response, "content-length");
+}
+
+static uint32_t number_on(const struct stream *stream,
+                          const struct speaker *speaker)
+{
+    return (uint32_t)(speaker == stream->streams->victim ? stream->victim_id
+                                                         : stream->server_id);
+}
+
+void stream_came_head(struct way *way, const struct http1_fault *fault)
+{
+    if (way->stream->over || way->state != WAY_IDLE)
+        return;
+    way->message.ask = &way->ask;
+    if (!fault && is_request(way))
+        came_request(way);
+    else if (!fault)
+        came_response(way);
+    else if (is_request(way) && way->message.method)
+        note_line_message(&way->stream->line, relay_of(way), &way->message);
+    if (fault) {
+        refuse(way, fault);
+        return;
+    }
+    note_message(&way->note, &way->message, way->from->in_at,
+                 number_on(way->stream, way->from));
+    way->note.end = way->from->in_end;
+    way->state = may_collect(way) || goes_at_once(way) ? WAY_COLLECT : WAY_ASK;
+    way->stream->streams->moved = true;
+    streams_wake(way->stream);
+}
+
+void stream_came_interim(struct way *way, struct message *message)
+{
+    struct stream *stream = way->stream;
+    bool ours_was_first = message->status == 100 && stream->said_continue;
+    if (stream->over || way->state != WAY_IDLE || ours_was_first)
+        return;
+    stream->streams->moved = true;
+    way->to->calls->interim(way->to, way, message);
+}
+
+static void pay(struct way *way, size_t len)
+{
+    len = len < way->owed ? len : way->owed;
+    way->owed -= len;
+    if (len && way->from)
+        way->from->calls->taken(way->from, way->stream, len);
+}
+
+int stream_came_body(struct way *way, const void *bytes, size_t len)
+{
+    struct stream *stream = way->stream;
+    bool unheard = stream->over || way->state == WAY_DONE ||
+                   (stream->asked_head && !is_request(way)) ||
+                   way->state == WAY_IDLE;
+    stream->streams->moved = true;
+    way->owed += len;
+    if (!unheard) {
+        note_body(&way->note, bytes, len);
+        way->note.end = way->from->in_end;
+        if (buf_append(&way->body, bytes, len))
+            return -1;
+    }
+    /* What is kept for a hook has a limit of its own. */
+    if (unheard || way->state == WAY_COLLECT)
+        pay(way, len);
+    if (!stream->over)
+        streams_wake(stream);
+    return 0;
+}
+
+void stream_came_all(struct way *way)
+{
+    if (way->whole)
+        return;
+    way->whole = true;
+    way->note.end = way->from->in_end;
+    streams_wake(way->stream);
+}
+
+/* The server wants to hear no more, or will say no more. */
+static void server_reset(struct stream *stream, uint32_t error)
+{
+    struct way *response = &stream->response;
+    if (response->whole || response->state == WAY_DONE) {
+        leave_server(stream, error);
+        streams_wake(stream);
+        return;
+    }
+    leave_server(stream, error);
+    if (!stream->streams->victim->h2 && response->state < WAY_PASS)
+        stream_answer(stream, 502,
+                      error == STREAM_REFUSED
+                          ? "the server refused the request"
+                          : "the server gave up on the request");
+    else
+        stream_reset(stream,
+                     error == STREAM_NO_ERROR ? STREAM_INTERNAL_ERROR : error);
+}
+
+void stream_came_reset(struct stream *stream, struct speaker *from,
+                       uint32_t error)
+{
+    struct streams *streams = stream->streams;
+    if (from == streams->server) {
+        stream->on_server = false;
+        if (!stream->over)
+            server_reset(stream, error);
+        return;
+    }
+    stream->on_victim = false;
+    if (stream->over)
+        return;
+    streams->given_up++;
+    stream_reset(stream, STREAM_CANCEL);
+}
+
+/* ---- hooks --------------------------------------------------------------- */
+
+static enum hook_act question(const struct hook *hook, struct relay *relay,
+                              void *about)
+{
+    struct way *way = about;
+    if (is_request(way))
+        return hook->on_request
+                   ? hook->on_request(hook->config, &relay->flow, &way->message)
+                   : HOOK_PASS;
+    return hook->on_response
+               ? hook->on_response(hook->config, &relay->flow, &way->message)
+               : HOOK_PASS;
+}
+
+/* A victim that waits for leave to send a body that we want first. */
+static void say_continue(struct way *way)
+{
+    struct message leave = {
+        .kind = HTTP1_RESPONSE, .status = 100, .major = 1, .minor = 1};
+    const char *expect = message_field(&way->message, "expect");
+    if (!is_request(way) || way->stream->said_continue || way->whole ||
+        !expect || strcasecmp(expect, "100-continue"))
+        return;
+    way->stream->said_continue = true;
+    way->from->calls->interim(way->from, &way->stream->response, &leave);
+}
+
+/* All of the body that a hook wants is there, or it is too much of it. A copy
+ * goes to the hook: what it does not change leaves as it came. */
+static bool collect(struct way *way)
+{
+    size_t most = wish_most(relay_of(way));
+    if (!way->whole && buf_len(&way->body) <= most) {
+        say_continue(way);
+        return false;
+    }
+    way->state = WAY_ASK;
+    bool wanted = way->whole && !way->cut && buf_len(&way->body) <= most &&
+                  may_collect(way) && (buf_len(&way->body) || way->length >= 0);
+    if (!wanted)
+        return true;
+    struct message *message = &way->message;
+    message->has_body = true;
+    if (buf_len(&way->body) &&
+        buf_append(&message->body, buf_head(&way->body), buf_len(&way->body)))
+        message->has_body = false;
+    if (message->has_body && message_decode(message, most))
+        message->has_body = false;
+    if (!message->has_body)
+        buf_free(&message->body);
+    return true;
+}
+
+/* What hooks made of it becomes the message, unless it breaks the rules. */
+static int take_change(struct way *way)
+{
+    struct message *message = &way->message;
+    struct buf coded = {0};
+    bool naive = way->ask.wants & HOOK_WANTS_NAIVE_LENGTH;
+    /* A body that is still on its way cannot be replaced. */
+    if (!way->whole || message_is_bodyless(message))
+        message->has_body = false;
+    if (!message_is_safe(message))
+        return -1;
+    if (!message->has_body)
+        return 0;
+    if (message_encode(message, naive, &coded)) {
+        buf_free(&coded);
+        return -1;
+    }
+    pay(way, way->owed);
+    buf_free(&way->body);
+    way->body = coded;
+    way->length = -1;
+    return 0;
+}
+
+static void changed(struct way *way)
+{
+    if (!take_change(way)) {
+        note_changed(&way->note, &way->message);
+    } else {
+        fprintf(stderr, "mitmlab: what a hook made of a message is no HTTP; "
+                        "it goes on unchanged\n");
+        buf_free(&way->message.body);
+        way->message = way->before;
+    }
+    buf_free(&way->message.body);
+    way->state = WAY_READY;
+}
+
+/* A hook has written the response; the hooks of responses see it next. */
+static void take_answer(struct way *way)
+{
+    struct stream *stream = way->stream;
+    struct way *response = &stream->response;
+    assert(way->message.answer);
+    leave_server(stream, STREAM_CANCEL);
+    response->message = *way->message.answer;
+    way->message.answer = NULL;
+    response->message.arena = &response->arena;
+    came_response(response);
+    response->message.ask = &response->ask;
+    response->whole = true;
+    response->answered = true;
+    response->state = WAY_ASK;
+}
+
+static void passed(struct way *way, enum hook_act act)
+{
+    if (way->answered) {
+        note_answered(&way->note, buf_len(&way->message.body));
+        changed(way);
+    } else if (act == HOOK_CHANGED) {
+        changed(way);
+    } else {
+        buf_free(&way->message.body);
+        way->state = WAY_READY;
+    }
+}
+
+static enum hook_act put_question(struct way *way)
+{
+    struct relay *relay = relay_of(way);
+    relay->flow.stream = way->stream->number;
+    relay->shown_leg = is_request(way) ? LEG_VICTIM : LEG_SERVER;
+    relay->shown_at = way->note.at;
+    relay->shown_len =
+        way->note.end > way->note.at ? way->note.end - way->note.at : 0;
+    enum hook_act act = ask_hooks(relay, &way->ask, question, way);
+    relay->shown_leg = LEG_NONE;
+    relay->flow.stream = 0;
+    return act;
+}
+
+/* Hooks edit in place; so what they see first is kept. */
+static int remember(struct way *way)
+{
+    struct message *before = &way->before;
+    if (way->shown)
+        return 0;
+    way->shown = true;
+    *before = way->message;
+    before->body = (struct buf){0};
+    before->has_body = false;
+    size_t size = before->fields_count * sizeof *before->fields;
+    before->fields = size ? arena_alloc(&way->arena, size) : NULL;
+    before->fields_room = before->fields_count;
+    if (size && !before->fields)
+        return -1;
+    if (size)
+        memcpy(before->fields, way->message.fields, size);
+    return 0;
+}
+
+/* True: look again. */
+static bool ask(struct way *way)
+{
+    if (!wish_looks(relay_of(way), is_request(way)) && !way->answered) {
+        way->state = WAY_READY;
+        return true;
+    }
+    if (remember(way)) {
+        stream_reset(way->stream, STREAM_INTERNAL_ERROR);
+        return false;
+    }
+    enum hook_act act = put_question(way);
+    switch (act) {
+    case HOOK_WAIT:
+        return false;
+    case HOOK_CUT:
+        stream_reset(way->stream, STREAM_CANCEL);
+        return false;
+    case HOOK_ANSWER:
+        take_answer(way);
+        return true;
+    case HOOK_PASS:
+    case HOOK_CHANGED:
+        passed(way, act);
+        return true;
+    }
+    return false;
+}
+
+/* ---- what goes ----------------------------------------------------------- */
+
+/* Where a request cannot go any more. */
+static void no_server(struct stream *stream)
+{
+    const struct streams *streams = stream->streams;
+    if (!streams->server)
+        stream_answer(stream, streams->down_status, streams->down_why);
+    else if (streams->victim->h2)
+        stream_reset(stream, STREAM_REFUSED);
+    else
+        stream_answer(stream, 502, "the server ended the connection");
+}
+
+static bool begin(struct way *way)
+{
+    struct stream *stream = way->stream;
+    if (is_request(way) && (!way->to || way->to->mood != SPEAKER_TALKS)) {
+        no_server(stream);
+        return false;
+    }
+    if (!way->to->calls->ready(way->to, way))
+        return false;
+    way->state = WAY_PASS;
+    if (is_request(way)) {
+        stream->on_server = true;
+        way->note.sent_stream = 0;
+    }
+    if (way->to->calls->head(way->to, way))
+        return true;
+    stream->on_server &= !is_request(way);
+    way->state = WAY_READY;
+    if (is_request(way))
+        stream_answer(stream, 400,
+                      "the request has no counterpart in the version of HTTP "
+                      "that the server speaks");
+    else
+        stream_reset(stream, STREAM_INTERNAL_ERROR);
+    return false;
+}
+
+static void advance_way(struct way *way)
+{
+    for (;;) {
+        if (way->stream->over)
+            return;
+        switch (way->state) {
+        case WAY_COLLECT:
+            if (!collect(way))
+                return;
+            break;
+        case WAY_ASK:
+            if (!ask(way))
+                return;
+            break;
+        case WAY_READY:
+            if (!begin(way))
+                return;
+            break;
+        case WAY_PASS:
+            way->to->calls->more(way->to, way);
+            return;
+        case WAY_IDLE:
+        case WAY_DONE:
+            return;
+        }
+    }
+}
+
+void stream_advance(struct stream *stream)
+{
+    advance_way(&stream->request);
+    advance_way(&stream->response);
+    if (stream->over || stream->response.state != WAY_DONE ||
+        stream->request.state != WAY_DONE)
+        return;
+    stream->over = true;
+    /* The server did not want to hear all of it (RFC 9113 8.1). */
+    if (!stream->request.whole)
+        reset_leg(stream, stream->streams->victim, &stream->on_victim,
+                  STREAM_NO_ERROR);
+}
+
+void way_took(struct way *way, size_t len)
+{
+    buf_consume(&way->body, len);
+    way->stream->streams->moved = true;
+    pay(way, len);
+    if (!buf_len(&way->body))
+        buf_free(&way->body);
+}
+
+void way_went_all(struct way *way)
+{
+    struct note_line *line = &way->stream->line;
+    way->state = WAY_DONE;
+    *(is_request(way) ? &line->up_bytes : &line->down_bytes) =
+        way->note.body_bytes;
+    streams_wake(way->stream);
+}
+
+void way_went(struct way *way, uint64_t at, uint64_t to)
+{
+    if (!way->note.sent_end)
+        way->note.sent_at = at;
+    way->note.sent_end = to;
+    /* What is closed has no number any more. */
+    if (number_on(way->stream, way->to))
+        way->note.sent_stream = number_on(way->stream, way->to);
+}
