@@ -265,6 +265,16 @@ bool cast_wait(struct cast *cast, cast_condition *done, void *argument,
     }
 }
 
+void cast_forget(struct cast *cast, struct actor *actor)
+{
+    struct actor **link = &cast->actors;
+    while (*link && *link != actor)
+        link = &(*link)->next;
+    if (*link)
+        *link = actor->next;
+    actor_free(actor);
+}
+
 /* ---- ending -------------------------------------------------------------- */
 
 bool actor_silent(const struct actor *actor)

@@ -59,6 +59,9 @@ struct actor *cast_start(struct cast *cast, enum actor_role role,
                          const char *place, const char *const *argv,
                          const char *const *env, int stdin_fd, struct err *err);
 
+/* Forget an actor of which actor_silent() is true; it is freed. */
+void cast_forget(struct cast *cast, struct actor *actor);
+
 /* Wait until done(argument) is true, at most until `deadline_ms` of
  * clock_ms(). True when it is; false at the deadline, or when a signal came
  * (which the caller learns from signals.h). */

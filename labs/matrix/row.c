@@ -37,6 +37,12 @@ static unsigned forgeries(void)
     return count;
 }
 
+static const char *const why_one_version[] = {
+    [TLS_BOTH] = NULL,
+    [TLS_12_ONLY] = "In TLS 1.3 no server can sign with such a key.",
+    [TLS_13_ONLY] = "In TLS 1.2 no suite fits such a certificate.",
+};
+
 bool row_at(unsigned index, struct row *out)
 {
     const struct forgery *cert = forgery_at(index);
@@ -50,6 +56,7 @@ bool row_at(unsigned index, struct row *out)
                             .seen = cert->seen,
                             .asks = cert->asks,
                             .tls = cert->tls,
+                            .why = why_one_version[cert->tls],
                             .cert = cert};
         return true;
     }

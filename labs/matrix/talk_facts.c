@@ -133,7 +133,11 @@ static void on_alert(void *owner, bool sent, int level, int code, uint64_t at,
                      uint64_t len)
 {
     struct talk *talk = owner;
-    if (!sent && code != SSL3_AD_CLOSE_NOTIFY && talk->alert < 0)
+    /* After the handshake, user_canceled belongs to the goodbye: Java sends it
+     * before close_notify (RFC 8446 6.1). */
+    bool goodbye = code == SSL3_AD_CLOSE_NOTIFY ||
+                   (code == SSL_AD_USER_CANCELLED && talk->side.finished);
+    if (!sent && !goodbye && talk->alert < 0)
         talk->alert = code;
     if (sent && at == 0 && level == SSL3_AL_FATAL)
         talk->unserved = true;

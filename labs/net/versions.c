@@ -22,9 +22,9 @@ static const char *const questions[VERSIONS][3] = {
     {"capinfos", "--version"},
 };
 
-/* The first digits with a dot between them. */
-static void find_number(const char *text, char out[32])
+void version_number(const char *text, char *out, size_t room)
 {
+    *out = 0;
     for (; *text; text++) {
         size_t len = strspn(text, "0123456789.");
         if (len == 0)
@@ -32,7 +32,7 @@ static void find_number(const char *text, char out[32])
         if (isdigit((unsigned char)*text) && memchr(text, '.', len)) {
             while (text[len - 1] == '.')
                 len--;
-            snprintf(out, 32, "%.*s", (int)len, text);
+            snprintf(out, room, "%.*s", (int)len, text);
             return;
         }
         text += len - 1;
@@ -104,7 +104,7 @@ void versions_look(struct version out[VERSIONS])
         if (said[i] < 0)
             continue;
         listen_to(said[i], until, text);
-        find_number(text, out[i].number);
+        version_number(text, out[i].number, sizeof out[i].number);
         close(said[i]);
     }
     if (can)
