@@ -217,6 +217,9 @@ json_t *acts_document(const struct play *play)
         canaries(play->options->seed), "seed", (json_int_t)play->options->seed,
         "topology", net_topology_name(play->plan.topology));
     add_certs(play, 0, NULL, document);
+    json_t *workshop = json_object_get(play->result, "workshop");
+    if (workshop)
+        json_object_set(document, "workshop", workshop);
     return document;
 }
 

@@ -81,7 +81,8 @@ char *command_text(const struct command_line *line)
 const char *const *command_environment(void)
 {
     static char path[8192];
-    static const char *const environment[] = {path, NULL};
+    /* One language, so that a transcript reads the same everywhere. */
+    static const char *const environment[] = {path, "LC_ALL=C", NULL};
     const char *old = getenv("PATH");
     snprintf(path, sizeof path, "PATH=%s:%s", shelf_victims(),
              old && *old ? old : "/usr/local/bin:/usr/bin:/bin");
@@ -90,6 +91,8 @@ const char *const *command_environment(void)
 
 bool command_exists(const char *program)
 {
+    if (strchr(program, '/'))
+        return !access(program, X_OK);
     const char *path = command_environment()[0] + strlen("PATH=");
     while (*path) {
         size_t len = strcspn(path, ":");
@@ -100,6 +103,12 @@ bool command_exists(const char *program)
         path += len + (path[len] == ':');
     }
     return false;
+}
+
+const char *command_real(const char *program)
+{
+    const char *compiler = getenv("CC");
+    return !strcmp(program, "cc") && compiler && *compiler ? compiler : program;
 }
 
 /* ---- options of our programs --------------------------------------------- */
@@ -281,8 +290,9 @@ void command_act(struct play *play, const struct lab_command *act,
     const json_t *args = words_get(act->words, "args");
     size_t i;
     json_t *item;
-    command_word(out, strcmp(act->program, "mitmlab") ? act->program
-                                                      : shelf_program());
+    command_word(out, strcmp(act->program, "mitmlab")
+                          ? command_real(act->program)
+                          : shelf_program());
     json_array_foreach((json_t *)args, i, item)
     {
         char *text = words_value_text(item);

@@ -431,7 +431,8 @@ static int judge_expectations(struct play *play, bool *all, struct err *err)
 
 int judge_step(struct play *play, struct err *err)
 {
-    voice_heading(&play->voice, "What proves it");
+    if (play->lab->steps[play->step - 1].evidence_count)
+        voice_heading(&play->voice, "What proves it");
     bool all = judge_evidence(play);
     voice_heading(&play->voice, "What held");
     if (judge_expectations(play, &all, err))

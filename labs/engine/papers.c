@@ -145,6 +145,7 @@ json_t *papers_digests(const struct play *play)
     json_t *digests = json_object();
     digest_folder(play, ".", digests);
     digest_folder(play, "certs", digests);
+    digest_folder(play, "workshop", digests);
     return digests;
 }
 

@@ -181,6 +181,9 @@ const char *const *command_environment(void);
 /* Is it a program of ours, or installed? */
 bool command_exists(const char *program);
 
+/* What is started for a program of the lab file: for "cc", $CC. Borrowed. */
+const char *command_real(const char *program);
+
 /* ---- people: prompt.c ---------------------------------------------------- */
 
 /* A choice, or a line of text; free() it. NULL: the person has gone, or a

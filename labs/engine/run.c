@@ -9,6 +9,7 @@
 #include "labs/engine/papers.h"
 #include "labs/engine/signals.h"
 #include "labs/engine/text.h"
+#include "labs/engine/workshop.h"
 #include "labs/report/report.h"
 
 #include <signal.h>
@@ -154,6 +155,9 @@ static char *command_again(const struct play *play)
 {
     const struct run_options *options = play->options;
     char *text;
+    if (options->check &&
+        asprintf(&text, "mitmlab check %s", play->lab->id) > 0)
+        return text;
     if (asprintf(&text, "mitmlab run %s --seed %llu%s%s%s", play->lab->id,
                  (unsigned long long)options->seed,
                  options->bare ? " --bare" : "",
@@ -269,11 +273,12 @@ static void score(struct play *play, struct tally *predictions,
     json_t *steps = json_object_get(play->result, "steps");
     size_t i;
     json_t *step;
-    int most = (int)play->lab->questions_count;
+    bool asked = !play->options->check;
+    int most = asked ? (int)play->lab->questions_count : 0;
     json_array_foreach(steps, i, step)
         count_right(json_object_get(step, "predictions"), predictions);
     count_right(json_object_get(play->result, "questions"), questions);
-    for (unsigned j = 0; j < play->lab->steps_count; j++)
+    for (unsigned j = 0; asked && j < play->lab->steps_count; j++)
         most += (int)play->lab->steps[j].predictions_count;
     json_object_set_new(play->result, "score",
                         json_pack("{s:i,s:i}", "got",
@@ -305,8 +310,8 @@ static bool goal_reached(struct play *play)
 {
     struct tally predictions = {0}, questions = {0};
     score(play, &predictions, &questions);
-    if (!steps_passed(play))
-        return false;
+    if (!steps_passed(play) || play->options->check)
+        return steps_passed(play);
     return play->lab->questions_count
                ? questions.right == (int)play->lab->questions_count
                : predictions.right == predictions.asked;
@@ -341,10 +346,13 @@ static char *why_missed(const struct play *play)
     json_array_foreach(json_object_get(play->result, "steps"), i, step)
     {
         const char *what = broken_promise(step);
-        if (what && asprintf(&text,
-                             "In step %zu, not everything went as the lab "
-                             "expects (%s). That is no fault of yours.",
-                             i + 1, what) < 0)
+        if (what &&
+            asprintf(&text,
+                     workshop_has(play->lab)
+                         ? "In step %zu, something does not hold yet: %s."
+                         : "In step %zu, not everything went as the lab "
+                           "expects (%s). That is no fault of yours.",
+                     i + 1, what) < 0)
             abort();
         if (what)
             return text;
@@ -455,8 +463,9 @@ static void say_goodbye(struct play *play, const char *where)
     voice_heading(&play->voice, verdict_words(status));
     if (*event_member(play->result, "reason"))
         voice_say(&play->voice, 0, "", event_member(play->result, "reason"));
-    voice_sayf(&play->voice, 0, "score   ", "%lld of %lld",
-               event_number(points, "got"), event_number(points, "max"));
+    if (!play->options->check)
+        voice_sayf(&play->voice, 0, "score   ", "%lld of %lld",
+                   event_number(points, "got"), event_number(points, "max"));
     voice_say(&play->voice, 0, "folder  ", where);
     voice_sayf(&play->voice, 0, "report  ", "%s/report.html", where);
     voice_say(&play->voice, 0, "again   ",
@@ -526,11 +535,38 @@ static void end(struct play *play)
     lab_free(play->lab);
 }
 
+/* A person finds the sources in a folder of his own. */
+static int open_workshop(struct play *play, struct err *err)
+{
+    char folder[64];
+    bool made;
+    bool person = !play->options->play || play->options->check;
+    if (workshop_has(play->lab) && !command_exists(command_real("cc"))) {
+        err_set(err,
+                "%s compiles C, and there is no %s here; install one (Debian, "
+                "Ubuntu: apt-get install gcc libssl-dev), or name yours in $CC",
+                play->lab->id, command_real("cc"));
+        return -1;
+    }
+    if (!workshop_has(play->lab) || !person)
+        return 0;
+    if (workshop_make(play->lab, &made, err))
+        return -1;
+    workshop_folder(play->lab, folder);
+    voice_sayf(&play->voice, 0, "",
+               made ? "The sources for this lab lie in %s/ now."
+                    : "Your sources are those in %s/.",
+               folder);
+    voice_gap(&play->voice);
+    return 0;
+}
+
 static int whole_run(struct play *play, struct err *err)
 {
     struct err other = ERR_INIT; /* a mistake on top of another one */
-    introduce(play);
-    int rc = stage_build(play, err);
+    if (!play->options->check)
+        introduce(play);
+    int rc = open_workshop(play, err) || stage_build(play, err) ? -1 : 0;
     if (!rc)
         rc = play_steps(play, err);
     bool played = !rc && !play_stopped(play);
@@ -538,12 +574,13 @@ static int whole_run(struct play *play, struct err *err)
         rc = -1;
     note_capture(play);
     /* The certificates must be there before somebody is asked about them. */
-    if (played && (papers_write(play, &other) || quiz_ask(play, &other))) {
+    if (played && (papers_write(play, &other) ||
+                   (!play->options->check && quiz_ask(play, &other)))) {
         *err = other;
         rc = -1;
     }
     int code = conclude(play, err, rc);
-    if (played && !rc)
+    if (played && !rc && !play->options->check)
         debrief(play);
     other = (struct err)ERR_INIT;
     if (hand_over(play, &other)) {

@@ -20,6 +20,7 @@ struct run_options {
     uint64_t seed;
     long long timeout_s; /* 0: none */
     bool bare, pause;
+    bool check; /* only what the workshop comes to: nothing is asked */
     FILE *talk; /* where to speak */
     bool json;  /* result.json goes to stdout at the end */
 };

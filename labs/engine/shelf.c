@@ -60,6 +60,16 @@ const char *shelf_victims(void)
     return path;
 }
 
+const char *shelf_sources(void)
+{
+    static const char *const candidates[] = {
+        "source", "../source", "../../source", "../share/mitmlab/source", NULL};
+    static char path[PATH_MAX];
+    if (!path[0] && !beside_program(candidates, path))
+        return "";
+    return path;
+}
+
 static bool is_lesson(const char *name)
 {
     return isdigit((unsigned char)name[0]) && isdigit((unsigned char)name[1]) &&

@@ -30,4 +30,8 @@ char *shelf_find(const char *name, struct err *err);
 const char *shelf_program(void);
 const char *shelf_victims(void);
 
+/* The folder with sources of the victims and what they need: victims/,
+ * proxy/base/ and certs/ below it. "" when there is none. */
+const char *shelf_sources(void);
+
 #endif

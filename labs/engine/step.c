@@ -8,6 +8,7 @@
 #include "labs/engine/guide.h"
 #include "labs/engine/text.h"
 #include "labs/engine/words.h"
+#include "labs/engine/workshop.h"
 
 #include <openssl/sha.h>
 #include <stdlib.h>
@@ -64,6 +65,8 @@ static int predict(struct play *play, struct err *err)
 {
     const struct lab_step *step = lab_step_of(play);
     json_t *list = json_object_get(result_step(play), "predictions");
+    if (play->options->check)
+        return play_save(play, err);
     if (step->predictions_count)
         voice_heading(&play->voice, "Before it happens");
     if (step->predictions_count && !play->options->play)
@@ -237,8 +240,9 @@ static const char *why_not(const struct play *play,
         snprintf(text, 160,
                  "with --bare only the lab's own programs run, because "
                  "nothing would hold others back");
-    else if (!command_exists(act->program))
-        snprintf(text, 160, "%.40s is not installed", act->program);
+    else if (!command_exists(command_real(act->program)))
+        snprintf(text, 160, "%.40s is not installed",
+                 command_real(act->program));
     else
         return NULL;
     return text;
@@ -384,7 +388,8 @@ static void begin(struct play *play, char **out_after)
     snprintf(title, sizeof title, "[%u/%u] %.200s", play->step,
              play->lab->steps_count, step->title);
     voice_heading(&play->voice, title);
-    guide_split(section ? section : "", &before, out_after);
+    guide_split(section && !play->options->check ? section : "", &before,
+                out_after);
     voice_gap(&play->voice);
     voice_markdown(&play->voice, before);
     free(before);
@@ -415,7 +420,8 @@ static int act_out(struct play *play, struct err *err)
     const struct lab_step *step = lab_step_of(play);
     int rc = 0;
     voice_heading(&play->voice, "What happens");
-    if (change_trust(play, err) || start_attacks(play, err))
+    if ((workshop_has(play->lab) && workshop_put(play, err)) ||
+        change_trust(play, err) || start_attacks(play, err))
         rc = -1;
     for (unsigned i = 0; i < step->acts_count && !rc && !play_stopped(play);
          i++)

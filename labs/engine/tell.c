@@ -4,6 +4,8 @@
  * Everything that came from the network is escaped. */
 #include "labs/engine/play.h"
 
+#include "labs/engine/words.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -245,11 +247,25 @@ static const struct {
     {"bank.login", say_login},       {"server.unreachable", say_unreachable},
 };
 
+/* Does the lab say that this act speaks for itself? */
+static bool is_quiet(const struct play *play, const json_t *event)
+{
+    const char *name = event_member(event, "act");
+    unsigned number = (unsigned)event_number(event, "step");
+    if (!number || number > play->lab->steps_count)
+        return false;
+    const struct lab_step *step = &play->lab->steps[number - 1];
+    for (unsigned i = 0; i < step->acts_count; i++)
+        if (!strcmp(step->acts[i].as, name))
+            return words_yes("act", step->acts[i].words, "quiet");
+    return false;
+}
+
 static void tell_one(struct play *play, const json_t *event)
 {
     struct buf text = {0};
-    bool said = false;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    bool said = false, quiet = is_quiet(play, event);
+    for (size_t i = 0; !quiet && i < sizeof rows / sizeof *rows; i++)
         if (!strcmp(rows[i].kind, event_kind(event)))
             said = rows[i].say(play, event, &text);
     uint64_t frame = event_frame(event);

@@ -90,7 +90,7 @@ void talk_done(const struct talk *talk)
           event_text(alpn, alpn_len, 255));
 }
 
-/* Its first line, as it came. */
+/* Its first line, as it came, and what the victim was shown before. */
 void talk_request(const struct talk *talk)
 {
     const uint8_t *bytes = buf_head(&talk->clear);
@@ -107,11 +107,13 @@ void talk_request(const struct talk *talk)
     where.at = talk->side.clear_at;
     where.len = talk->side.read_len;
     event("http.request", &where,
-          "\"method\":%s,\"target\":%s,\"version\":%s,\"fields\":[]",
+          "\"method\":%s,\"target\":%s,\"version\":%s,\"fields\":[],"
+          "\"forgery\":\"%s\"",
           event_text(bytes, (size_t)(space - bytes), 32),
           event_text(target, (size_t)(last - target), 1024),
           event_text(last + (last < stop),
-                     (size_t)(stop - last) - (last < stop), 16));
+                     (size_t)(stop - last) - (last < stop), 16),
+          talk->exhibit ? talk->exhibit->row.id : "");
 }
 
 /* ---- alerts and keys ----------------------------------------------------- */
