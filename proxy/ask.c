@@ -108,7 +108,7 @@ void ask_abandon(struct ask *ask, struct message *message)
     const struct hook *hook = relay->worker->options->hooks[ask->next - 1];
     release(ask);
     ask->next = 0;
-    if (hook->on_abandon)
+    if (hook->on_abandon && message)
         hook->on_abandon(hook->config, &ask->relay->flow, message);
 }
 
@@ -119,7 +119,11 @@ void hook_resume(struct message *message, enum hook_act act)
 
 int hook_wake(struct message *message, unsigned ms, enum hook_act act)
 {
-    struct ask *ask = message->ask;
+    return ask_wake(message->ask, ms, act);
+}
+
+int ask_wake(struct ask *ask, unsigned ms, enum hook_act act)
+{
     struct wake *wake = calloc(1, sizeof *wake);
     if (!wake)
         return -1;

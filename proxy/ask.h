@@ -29,8 +29,13 @@ typedef enum hook_act (*ask_question)(const struct hook *hook,
 enum hook_act ask_hooks(struct relay *relay, struct ask *ask,
                         ask_question question, void *about);
 
-/* What was asked about goes: a hook that makes us wait is told. */
+/* What was asked about goes: a hook that makes us wait is told, if it was a
+ * message. */
 void ask_abandon(struct ask *ask, struct message *message);
+
+/* The one that makes us wait makes up its mind by itself, so much later. -1
+ * when memory is out. */
+int ask_wake(struct ask *ask, unsigned ms, enum hook_act act);
 
 /* The one that made us wait has made up its mind: ask again. */
 void ask_resume(struct ask *ask, enum hook_act act);

@@ -305,6 +305,13 @@ void facts_done(const struct end *end)
           SSL_session_reused(ssl) ? "true" : "false");
 }
 
+static void report_alert(const struct event_where *where, int level, int code)
+{
+    event("tls.alert", where, "\"level\":\"%s\",\"code\":%d,\"name\":\"%s\"",
+          level == SSL3_AL_FATAL ? "fatal" : "warning", code,
+          tls_alert_name(code));
+}
+
 static void on_alert(void *owner, bool sent, int level, int code, uint64_t at,
                      uint64_t len)
 {
@@ -316,9 +323,7 @@ static void on_alert(void *owner, bool sent, int level, int code, uint64_t at,
     where.dir = sent == victim ? DIR_DOWN : DIR_UP;
     where.at = at;
     where.len = len;
-    event("tls.alert", &where, "\"level\":\"%s\",\"code\":%d,\"name\":\"%s\"",
-          level == SSL3_AL_FATAL ? "fatal" : "warning", code,
-          tls_alert_name(code));
+    report_alert(&where, level, code);
 }
 
 static void on_key(void *owner, const char *line)
@@ -339,6 +344,44 @@ static void on_key(void *owner, const char *line)
 }
 
 const struct tls_calls facts_tls_calls = {on_alert, on_key, on_own_hello};
+
+/* ---- TLS that is left alone ---------------------------------------------- */
+
+void facts_passed(const struct relay *relay, const char *why, const char *rule)
+{
+    struct event_where where = facts_where(&relay->victim);
+    event("tls.pass", &where, "\"why\":\"%s\"%s%s", why,
+          rule ? ",\"rule\":" : "", rule ? quoted(rule) : "");
+}
+
+static void on_seen_certs(void *owner, STACK_OF(X509) * certs, uint64_t at,
+                          uint64_t len)
+{
+    const struct relay *relay = owner;
+    struct event_where where = facts_where(&relay->server);
+    STACK_OF(X509) *above = sk_X509_new_null();
+    for (int i = 1; above && i < sk_X509_num(certs); i++)
+        sk_X509_push(above, sk_X509_value(certs, i));
+    where.dir = DIR_DOWN;
+    where.at = at;
+    where.len = len;
+    report_cert(&where, "passed", NULL, sk_X509_value(certs, 0), above);
+    sk_X509_free(above);
+}
+
+static void on_seen_alert(void *owner, bool from_victim, int level, int code,
+                          uint64_t at, uint64_t len)
+{
+    const struct relay *relay = owner;
+    struct event_where where =
+        facts_where(from_victim ? &relay->victim : &relay->server);
+    where.dir = from_victim ? DIR_UP : DIR_DOWN;
+    where.at = at;
+    where.len = len;
+    report_alert(&where, level, code);
+}
+
+const struct sight_calls facts_sight_calls = {on_seen_certs, on_seen_alert};
 
 /* ---- the verdict --------------------------------------------------------- */
 

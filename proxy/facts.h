@@ -28,6 +28,11 @@ void facts_starttls(const struct relay *relay, size_t up, size_t down);
 void facts_upstream(const struct relay *relay);
 void facts_original(const struct relay *relay);
 void facts_forged(const struct relay *relay, const struct forged *forged);
+
+/* Of TLS that is left alone. */
+void facts_passed(const struct relay *relay, const char *why, const char *rule);
+extern const struct sight_calls facts_sight_calls; /* owner is the relay */
+
 void facts_done(const struct end *end);
 
 /* Once, when a TLS flow is over. Returns what was decided, or NULL if the

@@ -2,6 +2,7 @@
 #include "proxy/flow.h"
 
 #include "proxy/relay.h"
+#include "proxy/worker.h"
 
 /* A hook speaks either of the bytes that it is being shown, which came in on
  * one leg, or of what will leave on the other: those bytes are not sent yet,
@@ -32,6 +33,21 @@ struct event_where flow_where(const struct flow *flow, enum event_leg leg)
         where.len = 1;
     }
     return where;
+}
+
+void *flow_hook_state(const struct flow *flow, const struct hook *hook)
+{
+    const struct proxy_options *options = flow->relay->worker->options;
+    for (unsigned i = 0; i < options->hooks_count; i++)
+        if (options->hooks[i] == hook)
+            return flow->hook_state[i];
+    return NULL;
+}
+
+int flow_wake(struct flow *flow, enum event_leg to, unsigned ms)
+{
+    struct ask *ask = &flow->relay->asks[to == LEG_VICTIM];
+    return ask_wake(ask, ms, HOOK_CHANGED);
 }
 
 void flow_resume(struct flow *flow)

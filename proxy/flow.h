@@ -23,6 +23,8 @@ struct flow {
     union address local;     /* our end towards the server */
     const char *server_name; /* SNI, Host or URL; NULL: not known yet */
     bool tls;                /* the victim speaks TLS */
+    bool sealed;             /* and it goes through as it is: what on_data is
+                                shown are records */
     unsigned exchanges;      /* HTTP requests seen so far */
     uint32_t stream;         /* that a hook is being shown; HTTP/1.1: 0 */
     struct arena arena;
@@ -30,11 +32,9 @@ struct flow {
     void *hook_state[12]; /* one slot per registered hook */
 };
 
-/* The zeroed memory that the hook with this index asked for. */
-static inline void *flow_hook_state(struct flow *flow, unsigned index)
-{
-    return flow->hook_state[index];
-}
+/* The zeroed memory that this hook asked for. */
+struct hook;
+void *flow_hook_state(const struct flow *flow, const struct hook *hook);
 
 /* An event on one leg of the flow, with the place of the bytes that the hook
  * is being shown right now. */
@@ -43,5 +43,9 @@ struct event_where flow_where(const struct flow *flow, enum event_leg leg);
 /* A hook returned HOOK_WAIT and goes on, as if it had said HOOK_CHANGED.
  * Messages have hook_resume(), which says more. */
 void flow_resume(struct flow *flow);
+
+/* The same by itself after so many milliseconds, for what on_data is shown on
+ * the way to `to`; return HOOK_WAIT behind it. -1 when memory is out. */
+int flow_wake(struct flow *flow, enum event_leg to, unsigned ms);
 
 #endif

@@ -13,6 +13,7 @@
 #include "certs/forge.h"
 #include "proxy/base/dial.h"
 #include "proxy/hook.h"
+#include "proxy/pass.h"
 #include "proxy/target.h"
 #include "proxy/tls.h"
 
@@ -56,6 +57,7 @@ struct proxy_options {
     struct forge_signers signers; /* none: TLS is refused */
     struct tls_terms terms;       /* of both legs */
     bool insecure_upstream;       /* go on whatever the server shows */
+    struct pass *pass;            /* whose TLS is left alone; NULL: nobody's */
     int keylog_fd;                /* 0: none */
 
     struct hook *const *hooks;

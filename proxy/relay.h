@@ -12,6 +12,7 @@
 #include "proxy/exchange.h"
 #include "proxy/flow.h"
 #include "proxy/hook.h"
+#include "proxy/sight.h"
 #include "proxy/target.h"
 
 #include <stdbool.h>
@@ -52,7 +53,7 @@ struct relay {
     int connect_status; /* 1: under way */
     struct target target;
     enum target_protocol protocol;
-    bool passes_tls;     /* TLS goes through as it is */
+    struct sight *sight; /* of a sealed flow; NULL: nobody wants to know */
     const char *refusal; /* why the server is not even tried; NULL */
     const char *sni;     /* that the victim sent; NULL: none */
     struct forge_plan plan;

@@ -53,11 +53,11 @@ static int note_hello(struct relay *relay, const struct hello *hello,
 }
 
 /* Behind STARTTLS the way to the server stands already. */
-static enum relay_state go_to_server(const struct relay *relay)
+static enum relay_state go_to_server(struct relay *relay)
 {
     if (!relay->server.open)
         return RELAY_CONNECT;
-    return relay->passes_tls ? RELAY_STREAM : RELAY_SERVER_TLS;
+    return relay_lets_pass(relay) ? RELAY_STREAM : RELAY_SERVER_TLS;
 }
 
 static enum relay_state hello_tls(struct relay *relay)
@@ -157,7 +157,7 @@ enum relay_state relay_step_hello(struct relay *relay)
     if (!len)
         return victim->fin_in ? RELAY_CLOSING : RELAY_HELLO;
     if (hello_looks_like_tls(buf_head(&victim->in), len)) {
-        relay->passes_tls = !relay->worker->leaves;
+        relay->flow.sealed = !relay->worker->leaves;
         return hello_tls(relay);
     }
     if (relay->server.open)
@@ -334,7 +334,7 @@ enum relay_state relay_step_connect(struct relay *relay)
     facts_opened(server);
     if (relay->target.starttls && relay_may_change(relay))
         return relay_cut(relay, FLOW_FAILED);
-    if (relay->passes_tls)
+    if (relay_lets_pass(relay))
         return RELAY_STREAM;
     if (relay->target.tls)
         return RELAY_SERVER_TLS;

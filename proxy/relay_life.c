@@ -193,6 +193,10 @@ static void write_verdict(struct relay *relay)
     const char *how = NULL;
     const char *verdict = facts_verdict(relay, &how);
     const char *name = relay->flow.server_name;
+    /* What it refused it was shown, and it took nothing else. */
+    if (verdict && !relay->victim.tls.bytes)
+        pass_note_refusal(options->pass, &relay->flow.victim,
+                          &relay->flow.server, relay->sni);
     if (!options->on_line || !intercepts_tls(relay) || relay->flow.exchanges)
         return;
     struct proxy_line line = {.victim = &relay->flow.victim,
@@ -231,6 +235,8 @@ void relay_begin_closing(struct relay *relay)
     exchange_close(&relay->exchange);
     streams_free(relay->streams);
     relay->streams = NULL;
+    for (unsigned i = 0; i < 2; i++)
+        ask_abandon(&relay->asks[i], NULL);
     write_verdict(relay);
     tell_hooks(relay);
     facts_ended(relay);
@@ -259,6 +265,7 @@ void relay_handle_closed(struct relay *relay)
     unlink_relay(relay);
     end_free(&relay->victim);
     end_free(&relay->server);
+    sight_free(relay->sight);
     arena_free(&relay->flow.arena);
     free(relay);
     worker->on_relay_gone(worker);

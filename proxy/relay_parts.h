@@ -34,7 +34,7 @@ static inline unsigned relay_head_ms(const struct relay *relay)
 
 static inline bool intercepts_tls(const struct relay *relay)
 {
-    return relay->flow.tls && !relay->passes_tls;
+    return relay->flow.tls && !relay->flow.sealed;
 }
 
 /* A step looks at one state and says which comes next; the same one: it waits
@@ -44,6 +44,10 @@ enum relay_state relay_step_connect(struct relay *relay);
 enum relay_state relay_step_server_tls(struct relay *relay);
 enum relay_state relay_step_victim_tls(struct relay *relay);
 enum relay_state relay_step_stream(struct relay *relay);
+
+/* Is the victim's TLS left alone? The server is known by now. Decides, reports
+ * it, and begins to look. */
+bool relay_lets_pass(struct relay *relay);
 
 /* What is done once, when a state is entered. */
 void relay_begin_connect(struct relay *relay);

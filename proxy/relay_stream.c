@@ -81,8 +81,11 @@ static enum hook_act pass_bytes(struct relay *relay, struct end *from)
     relay->shown_len = end_input_end(from) - relay->shown_at;
     if (!from->tls.ssl)
         relay->shown_len = buf_len(in);
-    enum hook_act act =
-        ask_hooks(relay, &relay->asks[from->leg == LEG_SERVER], ask_data, from);
+    struct ask *ask = &relay->asks[from->leg == LEG_SERVER];
+    if (relay->sight && !ask->held) /* else it has been looked at */
+        sight_look(relay->sight, from->leg == LEG_VICTIM, buf_head(in),
+                   buf_len(in));
+    enum hook_act act = ask_hooks(relay, ask, ask_data, from);
     relay->shown_leg = LEG_NONE;
     if (act == HOOK_CUT || act == HOOK_WAIT)
         return act;
@@ -97,7 +100,7 @@ static enum hook_act pass_bytes(struct relay *relay, struct end *from)
 
 bool relay_is_bytes(const struct relay *relay)
 {
-    return relay->tunnel || relay->passes_tls || relay->protocol == TARGET_RAW;
+    return relay->tunnel || relay->flow.sealed || relay->protocol == TARGET_RAW;
 }
 
 /* Behind a whole block there is usually more of the same. What comes when that
@@ -208,7 +211,7 @@ static int open_streams(struct relay *relay)
 static bool knows_protocol(struct relay *relay)
 {
     struct end *victim = &relay->victim;
-    if (relay->protocol != TARGET_GUESS || relay->passes_tls)
+    if (relay->protocol != TARGET_GUESS || relay->flow.sealed)
         return true;
     if (chose_h2(victim) || chose_h2(&relay->server)) {
         relay->protocol = TARGET_HTTP;

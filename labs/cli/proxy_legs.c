@@ -159,6 +159,30 @@ static int take_client_ca(const struct proxy_wishes *wishes,
     return -1;
 }
 
+/* ---- who is left alone --------------------------------------------------- */
+
+static int take_pass(const struct proxy_wishes *wishes,
+                     struct proxy_setup *setup, struct err *err)
+{
+    const struct option_list *rules = &wishes->legs.pass;
+    if (!rules->count && !wishes->legs.pass_after_refusal)
+        return 0;
+    setup->options.pass = pass_new();
+    if (!setup->options.pass) {
+        err_set(err, "note who may pass: out of memory");
+        return -1;
+    }
+    if (wishes->legs.pass_after_refusal)
+        pass_after_refusal(setup->options.pass);
+    for (unsigned i = 0; i < rules->count; i++) {
+        if (!pass_add(setup->options.pass, rules->items[i], err))
+            continue;
+        err_prefix(err, "--pass");
+        return -1;
+    }
+    return 0;
+}
+
 /* ---- who signs ----------------------------------------------------------- */
 
 static int take_signers(const struct proxy_wishes *wishes,
@@ -231,6 +255,16 @@ static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
     option_row(rows, (struct option){"client-ca", 0, OPTION_TEXT, "FILE",
                                      "Ask for one of these CAs",
                                      &wishes->legs.client_ca});
+    option_row(rows,
+               (struct option){"pass", 0, OPTION_LIST, "HOST|*.HOST|ADDRESS",
+                               "Leave TLS with this server alone; may "
+                               "be given again",
+                               &wishes->legs.pass});
+    option_row(rows,
+               (struct option){"pass-after-refusal", 0, OPTION_FLAG, NULL,
+                               "Leave a victim alone that has refused the "
+                               "forged certificate of a server once",
+                               &wishes->legs.pass_after_refusal});
     option_row(rows, (struct option){"keylog", 0, OPTION_TEXT, "FILE",
                                      "Append the TLS secrets of both legs",
                                      &wishes->legs.keylog});
@@ -244,6 +278,7 @@ static int take(const struct proxy_wishes *wishes, struct proxy_setup *setup,
                    take_signers(wishes, setup, err) ||
                    take_client_cert(wishes, setup, err) ||
                    take_client_ca(wishes, setup, err) ||
+                   take_pass(wishes, setup, err) ||
                    take_keylog(wishes, setup, err)
                ? -1
                : 0;
@@ -253,6 +288,7 @@ static void undo(struct proxy_setup *setup)
 {
     X509_free(setup->anchor);
     struct tls_terms *terms = &setup->options.terms;
+    pass_free(setup->options.pass);
     X509_STORE_free(terms->trust);
     X509_STORE_free(terms->client_trust);
     X509_free(terms->client_cert);

@@ -20,7 +20,8 @@ struct proxy_wishes {
     struct {
         const char *ca, *issuer, *upstream_ca, *keylog;
         const char *victim, *server, *client_cert, *client_key, *client_ca;
-        bool insecure, ask_client_cert;
+        struct option_list pass;
+        bool insecure, ask_client_cert, pass_after_refusal;
     } legs;
     struct {
         struct option_list attacks, lenient, rules, rules_files;
