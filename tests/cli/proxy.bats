@@ -67,7 +67,7 @@ plain_bank() {
     [[ $output == *bare-lf* ]]
     run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --upsteam http://localhost
     [[ $output == *--upstream* ]]
-    run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --upstream ftp://localhost
+    run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --upstream gopher://localhost
     [[ $output == *http://* ]]
     run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --workers 0
     run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --attack rewrit,find=a,with=b
