@@ -406,6 +406,7 @@ const char *facts_verdict(const struct relay *relay, const char **how)
     if (!*how)
         return NULL;
     const char *verdict = tls->bytes ? "accepted" : "refused";
+    const char *version = version_name(SSL_version(tls->ssl));
     char alert[64] = "", forgery[64] = "";
     if (relay->victim_alert >= 0)
         snprintf(alert, sizeof alert, ",\"alert\":\"%s\",\"alert_code\":%d",
@@ -416,9 +417,9 @@ const char *facts_verdict(const struct relay *relay, const char **how)
     struct event_where where = facts_where(&relay->victim);
     event("tls.verdict", &where,
           "\"verdict\":\"%s\",\"how\":\"%s\",\"app_bytes\":%" PRIu64
-          ",\"finished\":%s%s%s",
+          ",\"finished\":%s%s%s,\"version\":\"%s\"",
           verdict, *how, tls->bytes, tls->finished ? "true" : "false", alert,
-          forgery);
+          forgery, version ? version : "");
     if (!tls->bytes && relay->victim_alert >= 0)
         *how = tls_alert_name(relay->victim_alert);
     return verdict;

@@ -161,6 +161,12 @@ static inline void server_on_key(const SSL *ssl, const char *line)
     }
 }
 
+static inline const char *server_version(const struct server_talk *talk)
+{
+    return SSL_version(talk->wire.ssl) == TLS1_3_VERSION ? "TLS 1.3"
+                                                         : "TLS 1.2";
+}
+
 static inline void server_report_done(struct server_talk *talk)
 {
     struct text data = {0};
@@ -169,8 +175,7 @@ static inline void server_report_done(struct server_talk *talk)
     const unsigned char *alpn;
     unsigned alpn_len;
     SSL_get0_alpn_selected(ssl, &alpn, &alpn_len);
-    report_string(&data, "version",
-                  SSL_version(ssl) == TLS1_3_VERSION ? "TLS 1.3" : "TLS 1.2");
+    report_string(&data, "version", server_version(talk));
     report_string(&data, "suite",
                   SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl)));
     report_bytes(&data, "alpn", alpn, alpn_len);
@@ -197,6 +202,7 @@ static inline void server_report_verdict(struct server_talk *talk)
         report_number(&data, "alert_code", talk->alert);
     }
     report_number(&data, "app_bytes", (long long)talk->wire.in.clear);
+    report_string(&data, "version", server_version(talk));
     report_flag(&data, "finished", talk->finished);
     report("tls.verdict", &where, &data);
 }

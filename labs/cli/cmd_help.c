@@ -5,6 +5,8 @@
 #include "labs/cli/commands.h"
 #include "labs/cli/term.h"
 #include "labs/engine/words.h"
+#include "labs/report/explain_text.h"
+#include "labs/report/subject.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -138,6 +140,30 @@ static void help_lab(const struct term *term)
     words_help(stdout, term->width);
 }
 
+static void help_refusals(const struct term *term)
+{
+    char head[48];
+    term_flow(stdout, term,
+              "'mitmlab explain WHAT' takes, about the newest run or, with "
+              "DIR: in front, about that one:\n"
+              "  31  DIR:31  DIR  DIR:flow:2\n"
+              "and words, whatever was run:\n"
+              "  unknown_ca  X509_V_ERR_CERT_HAS_EXPIRED  t03  silent\n"
+              "A number that can mean several things is written with its "
+              "kind:",
+              0, "");
+    for (const struct subject_word *it = subject_words; it->name; it++) {
+        snprintf(head, sizeof head, "  %s:%-*s ", it->name,
+                 17 - (int)strlen(it->name), it->value);
+        term_flow(stdout, term, it->sentence, 2, head);
+    }
+    term_flow(stdout, term, "\nWays to say yes or no:", 0, "");
+    for (int i = 0; i < EXPLAIN_WAYS_COUNT; i++) {
+        snprintf(head, sizeof head, "  %-13s ", explain_way_name(i));
+        term_flow(stdout, term, explain_way_looks(i), 2, head);
+    }
+}
+
 static const struct topic {
     const char *name, *sentence;
     void (*print)(const struct term *term);
@@ -146,6 +172,8 @@ static const struct topic {
     {"filter", "how flows are chosen, for rules, --hold and --show",
      help_filter},
     {"rules", "what --rule can do with flows", help_rules},
+    {"refusals", "what can be explained, and the ways to say no",
+     help_refusals},
     {"exit-codes", "what the exit code says", help_exit_codes},
     {"events", "the kinds of events, who writes them, what is in them",
      help_events},
@@ -220,7 +248,7 @@ static void list_json(void)
     json_decref(whole);
 }
 
-static int explain(const struct term *term, const char *word)
+static int explain_word(const struct term *term, const char *word)
 {
     const struct topic *topic = find_topic(word);
     if (topic) {
@@ -257,6 +285,6 @@ int cmd_help(int argc, char **argv)
     else if (!rest.count)
         list_all(&term);
     else
-        return explain(&term, rest.items[0]);
+        return explain_word(&term, rest.items[0]);
     return EXIT_OK;
 }

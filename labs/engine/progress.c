@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 const char progress_runs[] = "mitmlab-runs";
 
@@ -86,4 +87,45 @@ const struct progress_lab *progress_of(const struct progress *progress,
         if (!strcmp(progress->labs[i].id, id))
             return &progress->labs[i];
     return NULL;
+}
+
+/* When its result was last written; false: it has none. */
+static bool written_at(const char *folder, struct timespec *out)
+{
+    struct stat about;
+    char *path = text_join(folder, "result.json");
+    bool there = path && !stat(path, &about);
+    if (there)
+        *out = about.st_mtim;
+    free(path);
+    return there;
+}
+
+static bool is_later(const struct timespec *one, const struct timespec *two)
+{
+    return one->tv_sec != two->tv_sec ? one->tv_sec > two->tv_sec
+                                      : one->tv_nsec > two->tv_nsec;
+}
+
+char *progress_newest(void)
+{
+    char *newest = NULL;
+    struct timespec latest = {0}, at;
+    DIR *dir = opendir(progress_runs);
+    const struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        char *folder = entry->d_name[0] == '.'
+                           ? NULL
+                           : text_join(progress_runs, entry->d_name);
+        if (folder && written_at(folder, &at) && is_later(&at, &latest)) {
+            latest = at;
+            free(newest);
+            newest = folder;
+            folder = NULL;
+        }
+        free(folder);
+    }
+    if (dir)
+        closedir(dir);
+    return newest;
 }

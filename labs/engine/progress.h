@@ -29,4 +29,7 @@ void progress_read(struct progress *out);
 const struct progress_lab *progress_of(const struct progress *progress,
                                        const char *id);
 
+/* The newest run folder, "mitmlab-runs/lab14-..."; free() it. NULL: none. */
+char *progress_newest(void);
+
 #endif

@@ -72,6 +72,16 @@ void talk_shown(const struct talk *talk)
     buf_free(&pems);
 }
 
+static const char *version_of(const SSL *ssl)
+{
+    int version = ssl ? SSL_version(ssl) : 0;
+    return version == TLS1_3_VERSION   ? "TLS 1.3"
+           : version == TLS1_2_VERSION ? "TLS 1.2"
+           : version == TLS1_1_VERSION ? "TLS 1.1"
+           : version == TLS1_VERSION   ? "TLS 1.0"
+                                       : "";
+}
+
 void talk_done(const struct talk *talk)
 {
     SSL *ssl = talk->side.ssl;
@@ -80,12 +90,9 @@ void talk_done(const struct talk *talk)
     SSL_get0_alpn_selected(ssl, &alpn, &alpn_len);
     struct event_where where = where_of(talk, DIR_NONE);
     event("tls.done", &where,
-          "\"version\":\"TLS %s\",\"suite\":\"%s\",\"alpn\":%s,"
+          "\"version\":\"%s\",\"suite\":\"%s\",\"alpn\":%s,"
           "\"resumed\":false",
-          SSL_version(ssl) == TLS1_3_VERSION   ? "1.3"
-          : SSL_version(ssl) == TLS1_2_VERSION ? "1.2"
-          : SSL_version(ssl) == TLS1_1_VERSION ? "1.1"
-                                               : "1.0",
+          version_of(ssl),
           SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl)),
           event_text(alpn, alpn_len, 255));
 }
@@ -214,10 +221,11 @@ static void say_verdict(const struct talk *talk)
     struct event_where where = where_of(talk, DIR_NONE);
     event("tls.verdict", &where,
           "\"verdict\":\"%s\",\"how\":\"%s\",\"app_bytes\":%" PRIu64
-          ",\"finished\":%s%s%s",
+          ",\"finished\":%s%s%s,\"version\":\"%s\"",
           accepted ? "accepted" : "refused", how,
           talk->side.bytes + talk->plain,
-          talk->side.finished ? "true" : "false", alert, forgery);
+          talk->side.finished ? "true" : "false", alert, forgery,
+          version_of(talk->side.ssl));
     say_line(talk, accepted ? "accepted" : "refused",
              !accepted && talk->alert >= 0 ? tls_alert_name(talk->alert) : how);
 }

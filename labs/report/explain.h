@@ -92,7 +92,7 @@ void explain(const struct explain_facts *facts, struct explanation *out);
 struct explain_line {
     const char *label, *text;
 };
-enum { EXPLAIN_LINES = 8 };
+enum { EXPLAIN_LINES = 9 };
 unsigned explain_lines(const struct explanation *said,
                        struct explain_line out[EXPLAIN_LINES]);
 

@@ -11,6 +11,7 @@
 enum { UNKNOWN = -2 }; /* step of a fact that does not say */
 
 struct loading {
+    size_t lines; /* so far */
     struct report *report;
     size_t room, bad, beyond;
 };
@@ -97,6 +98,7 @@ static bool grow(struct loading *loading)
 static void take_line(struct loading *loading, struct text bytes)
 {
     struct report *report = loading->report;
+    size_t order = loading->lines++;
     if (!bytes.len)
         return;
     json_t *line =
@@ -118,7 +120,9 @@ static void take_line(struct loading *loading, struct text bytes)
         json_decref(line);
         return;
     }
-    read_fact(line, &report->facts[report->facts_count++]);
+    struct fact *fact = &report->facts[report->facts_count++];
+    read_fact(line, fact);
+    fact->order = order;
 }
 
 static int by_step(const void *a, const void *b)
@@ -148,7 +152,6 @@ static void sort(struct report *report)
 {
     for (size_t i = 0; i < report->facts_count; i++) {
         struct fact *fact = &report->facts[i];
-        fact->order = i;
         if (fact->step == UNKNOWN)
             fact->step = step_at(report, fact->t);
     }

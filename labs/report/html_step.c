@@ -349,8 +349,6 @@ static void verdict_why(struct out *out, const struct explanation *why)
     out_raw(out, "<dl class=\"why\">\n");
     for (unsigned i = 0; i < count; i++) {
         fact_row(out, lines[i].label, text_of(lines[i].text));
-        if (lines[i].text == why->field)
-            fact_row(out, "Rule", text_of(why->rfc));
     }
     out_raw(out, "</dl>\n");
 }

@@ -240,8 +240,6 @@ static void verdict_why(const struct explanation *why, struct out *out)
     unsigned count = explain_lines(why, lines);
     for (unsigned i = 0; i < count; i++) {
         item(out, lines[i].label, text_of(lines[i].text));
-        if (lines[i].text == why->field)
-            item(out, "Rule", text_of(why->rfc));
     }
     out_raw(out, "\n");
 }

@@ -83,10 +83,12 @@ static void gather(struct report *report, struct span span,
                    const struct fact *said, struct verdict *out)
 {
     *out = (struct verdict){
+        .said = said,
         .accepted = text_is(fact_bytes(report, said, "verdict"), "accepted"),
         .forgery = fact_bytes(report, said, "forgery"),
         .alert = fact_bytes(report, said, "alert"),
         .how = fact_bytes(report, said, "how"),
+        .version = fact_bytes(report, said, "version"),
         .alert_code = fact_number(said, "alert_code", -1),
         .verify_code = -1,
         .depth = -1,
@@ -132,6 +134,33 @@ struct verdict *verdicts_of(struct report *report, unsigned step,
         *out_count += !verdict->accepted || verdict->forged;
     }
     return list;
+}
+
+static bool same_conversation(const struct fact *one, const struct fact *two)
+{
+    bool flow = one->flow && one->flow == two->flow &&
+                text_same(one->place, two->place);
+    return one->step == two->step && (flow || fact_same_connection(one, two));
+}
+
+bool verdict_of(struct report *report, const struct fact *fact,
+                struct verdict *out)
+{
+    for (size_t i = 0; i < report->facts_count; i++) {
+        const struct fact *said = &report->facts[i];
+        if (!fact_is(said, "tls.verdict") || !same_conversation(said, fact) ||
+            fact_is_upstream(report, said))
+            continue;
+        unsigned step = said->step < 0 ? 0 : (unsigned)said->step;
+        struct span span = {0, report->facts_count};
+        if (step < report->steps_count)
+            span = step_facts(report, step);
+        gather(report, span, said, out);
+        if (step < report->steps_count)
+            out->act = act_of(&report->steps[step], said);
+        return true;
+    }
+    return false;
 }
 
 const char *verdict_word(const struct verdict *verdict)

@@ -10,6 +10,7 @@
 #include "labs/report/model.h"
 
 struct verdict {
+    const struct fact *said; /* the server's word */
     bool accepted, forged;
     struct text act;              /* whose conversation, if it can be told */
     struct text server_name;      /* what the victim asked for */
@@ -33,6 +34,11 @@ const struct forgery *recipe_of(struct text id);
  * order; the list lives in the report's arena. */
 struct verdict *verdicts_of(struct report *report, unsigned step,
                             unsigned *out_count);
+
+/* The verdict of the conversation to which a fact belongs, honest ones too.
+ * False: it has none, because it is no TLS, or no victim's. */
+bool verdict_of(struct report *report, const struct fact *fact,
+                struct verdict *out);
 
 /* What it said: "yes", "no", "no, but too late". */
 const char *verdict_word(const struct verdict *verdict);
