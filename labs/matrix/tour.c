@@ -2,6 +2,7 @@
 #include "labs/matrix/tour_parts.h"
 
 #include "labs/engine/clock.h"
+#include "labs/engine/signals.h"
 
 #include <stdlib.h>
 
@@ -9,8 +10,12 @@ static int go(struct tour *tour, struct err *err)
 {
     if (tour_build(tour, err) || tour_find_clients(tour, err) ||
         tour_start_capture(tour, err) || tour_start_rig(tour, err) ||
-        errands_run(tour, err))
+        errands_run(tour, err)) {
+        /* What a signal cut short has not failed. */
+        if (signals_seen())
+            err_code(err, signals_seen() + 128, "interrupted");
         return -1;
+    }
     if (!tour->trouble.code)
         return 0;
     *err = tour->trouble;

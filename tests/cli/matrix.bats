@@ -116,6 +116,23 @@ END
     ! pgrep -f "^sleep 86397$"
 }
 
+@test "a signal while clients are looked for is an interruption" {
+    namespaces
+    printf 'version = sleep 86398\nvisit = true\n' >mine.client
+    "$MITMLAB" matrix -c ./mine.client,careful -f c00 2>said >/dev/null 3>&- &
+    for _ in $(seq 200); do
+        pgrep -f '^sleep 86398$' >/dev/null && break
+        sleep 0.05
+    done
+    kill -TERM $!
+    status=0
+    wait $! || status=$?
+    cat said
+    [ "$status" -eq 143 ]
+    grep -q interrupted said
+    ! pgrep -f '^sleep 86398$'
+}
+
 @test "curl and wget are as they were measured" {
     namespaces
     for program in curl wget; do
