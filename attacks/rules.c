@@ -245,7 +245,7 @@ static void take_arguments(struct reader *reader, struct rule_action *action)
         case 'c':
             if (at_end(reader))
                 break;
-            /* fall through */
+            __attribute__((fallthrough));
         case 'C':
         case 'F':
             take_content(reader, action, *it == 'F');
