@@ -463,3 +463,34 @@ struct hook *rules_hook(struct rules *rules)
     rules_fill_hook(rules);
     return &rules->hook;
 }
+
+static void check_kind(struct reader *reader, const struct rule_action *action,
+                       const struct message *message)
+{
+    enum rule_when when =
+        message->kind == HTTP1_REQUEST ? RULE_REQUEST : RULE_RESPONSE;
+    if (!(rule_rows[action->kind].when & when))
+        wrong(reader, reader->text,
+              when == RULE_REQUEST ? "this is done with responses only"
+                                   : "this is done with requests only");
+    if (rule_rows[action->kind].body && !message->has_body &&
+        !message->bodyless)
+        wrong(reader, reader->text, "this body is not known here");
+}
+
+int rules_do(const char *text, struct message *message, enum hook_act *out_act,
+             struct err *err)
+{
+    struct rules rules = {0};
+    struct event_where nowhere = {0};
+    struct reader reader = {
+        .text = text, .at = text, .rules = &rules, .err = err};
+    struct rule rule = {.actions = take_action(&reader)};
+    if (!reader.failed)
+        check_kind(&reader, rule.actions, message);
+    if (!reader.failed)
+        *out_act = rules_act(rule.actions, &nowhere, message);
+    close_rule(&rule);
+    arena_free(&rules.arena);
+    return reader.failed ? -1 : 0;
+}

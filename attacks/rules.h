@@ -37,4 +37,10 @@ unsigned rules_count(const struct rules *rules);
 /* When all rules are there. Borrowed; lives as long as the rules. */
 struct hook *rules_hook(struct rules *rules);
 
+/* Do one action with a message here and now. *out_act: CHANGED, ANSWER, CUT, or
+ * PASS when nothing came of it; `delay` and `drop` are not for this. -1 with
+ * EXIT_USAGE. */
+int rules_do(const char *action, struct message *message,
+             enum hook_act *out_act, struct err *err);
+
 #endif

@@ -28,6 +28,15 @@ static bool set_body(const struct rule_action *action, struct message *message)
     return !message_set_body(message, len ? buf_head(body) : NULL, len);
 }
 
+static bool set_text(struct message *message, const char **member,
+                     const char *text)
+{
+    const char *copy = arena_text(message->arena, text);
+    if (copy)
+        *member = copy;
+    return copy;
+}
+
 static bool set_status(const struct rule_action *action,
                        struct message *message)
 {
@@ -89,11 +98,9 @@ static bool act(const struct rule_action *action,
     case RULE_SET_HEADER:
         return !message_set_field(message, action->name, action->text);
     case RULE_SET_METHOD:
-        message->method = action->text;
-        return true;
+        return set_text(message, &message->method, action->text);
     case RULE_SET_PATH:
-        message->target = action->text;
-        return true;
+        return set_text(message, &message->target, action->text);
     case RULE_SET_STATUS:
         return set_status(action, message);
     case RULE_SET_BODY:
@@ -125,6 +132,15 @@ static bool act(const struct rule_action *action,
         break;
     }
     return false;
+}
+
+enum hook_act rules_act(const struct rule_action *action,
+                        const struct event_where *where,
+                        struct message *message)
+{
+    struct outcome outcome = {.act = HOOK_PASS};
+    bool changed = act(action, where, message, &outcome);
+    return changed ? HOOK_CHANGED : outcome.act;
 }
 
 /* ---- all rules ----------------------------------------------------------- */

@@ -54,6 +54,11 @@ struct rules {
     unsigned count;
 };
 
+/* Do one action; its changes leave at `where`. */
+enum hook_act rules_act(const struct rule_action *action,
+                        const struct event_where *where,
+                        struct message *message);
+
 /* The callbacks that the rules need. */
 void rules_fill_hook(struct rules *rules);
 

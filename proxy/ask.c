@@ -136,3 +136,8 @@ int ask_wake(struct ask *ask, unsigned ms, enum hook_act act)
     uv_timer_start(&wake->timer, on_wake, ms, 0);
     return 0;
 }
+
+int hook_post(struct flow *flow, void (*call)(void *argument), void *argument)
+{
+    return post_send(&flow->relay->worker->post, call, argument);
+}

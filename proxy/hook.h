@@ -78,4 +78,9 @@ void hook_resume(struct message *message, enum hook_act act);
  * hook_resume() may come first. -1 when memory is out. */
 int hook_wake(struct message *message, unsigned ms, enum hook_act act);
 
+/* From any thread, while the flow lives: let the flow's thread call `call`.
+ * That the flow still lives then is for the hook to know: on_abandon() and
+ * on_end() came first if it does not. -1 when memory is out. */
+int hook_post(struct flow *flow, void (*call)(void *argument), void *argument);
+
 #endif

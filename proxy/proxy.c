@@ -39,7 +39,7 @@ struct proxy {
     struct proxy_options options;
     struct listener listeners[PROXY_LISTEN_MOST];
     uv_timer_t heart;
-    bool beating;
+    bool beating, posting;
     unsigned handles; /* of listeners and heart */
 };
 
@@ -54,9 +54,23 @@ static void free_worker(struct worker *worker)
         buf_free(&worker->spares[i]);
 }
 
+static void on_handle_closed(uv_handle_t *handle);
+
+/* Other threads may call as long as there is a flow. */
+static void close_post(struct proxy *proxy)
+{
+    if (!proxy->posting)
+        return;
+    proxy->posting = false;
+    post_close(&proxy->worker.post, proxy, on_handle_closed);
+}
+
 static void free_if_done(struct proxy *proxy)
 {
-    if (!proxy->worker.stopping || proxy->handles || proxy->worker.count)
+    if (!proxy->worker.stopping || proxy->worker.count)
+        return;
+    close_post(proxy);
+    if (proxy->handles)
         return;
     free_worker(&proxy->worker);
     free(proxy);
@@ -71,6 +85,8 @@ static void on_relay_gone(struct worker *worker)
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct proxy *proxy = handle->data;
+    if (handle == (uv_handle_t *)&proxy->worker.post.async)
+        post_free(&proxy->worker.post);
     proxy->handles--;
     free_if_done(proxy);
 }
@@ -92,6 +108,8 @@ void proxy_stop(struct proxy *proxy)
         uv_close((uv_handle_t *)&proxy->heart, on_handle_closed);
     for (struct relay *it = proxy->worker.first; it; it = it->next)
         relay_stop(it);
+    if (!proxy->worker.count)
+        close_post(proxy);
 }
 
 /* ---- listening ----------------------------------------------------------- */
@@ -247,6 +265,8 @@ int proxy_open(uv_loop_t *loop, const struct proxy_options *options,
         return -1;
     }
     start_heart(proxy);
+    proxy->posting = !post_open(&proxy->worker.post, loop);
+    proxy->handles += proxy->posting;
     *out = proxy;
     return 0;
 }

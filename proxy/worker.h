@@ -8,6 +8,7 @@
 #include "proxy/base/buf.h"
 #include "proxy/hello.h"
 #include "proxy/http1.h"
+#include "proxy/post.h"
 #include "proxy/proxy.h"
 
 #include <uv.h>
@@ -30,6 +31,7 @@ struct worker {
     unsigned count, most;
     bool stopping;
     void (*on_relay_gone)(struct worker *worker);
+    struct post post; /* calls of other threads */
 
     uv_tcp_t dropped; /* a connection that no memory is left for */
     bool dropping;

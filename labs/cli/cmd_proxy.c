@@ -10,7 +10,7 @@
  * connections are taken over when all else stands. Undone backwards. */
 static const struct proxy_part *const parts[] = {
     &proxy_part_limits, &proxy_part_look, &proxy_part_legs,
-    &proxy_part_edit,   &proxy_part_ways,
+    &proxy_part_edit,   &proxy_part_hold, &proxy_part_ways,
 };
 
 enum { PARTS = sizeof parts / sizeof *parts };

@@ -30,6 +30,9 @@ struct proxy_wishes {
         long long body;
     } edit;
     struct {
+        const char *filter, *at;
+    } hold;
+    struct {
         bool json, trace;
     } look;
     struct {
@@ -49,6 +52,8 @@ struct proxy_setup {
     struct hook *hooks[PROXY_HOOKS_MOST];
     struct rules *rules;
     struct script *script;
+    struct hold *hold;
+    struct hold_desk *desk;
     bool intercepts;
 };
 
@@ -76,6 +81,7 @@ struct proxy_part {
 extern const struct proxy_part proxy_part_ways;   /* how victims come in */
 extern const struct proxy_part proxy_part_legs;   /* TLS on both legs */
 extern const struct proxy_part proxy_part_edit;   /* what becomes of traffic */
+extern const struct proxy_part proxy_part_hold;   /* what waits for a person */
 extern const struct proxy_part proxy_part_look;   /* what is seen of it */
 extern const struct proxy_part proxy_part_limits; /* how much of it */
 

@@ -17,6 +17,7 @@
 #include <strings.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* The user namespace that the kernel starts with; include/linux/proc_ns.h
@@ -415,5 +416,23 @@ int dial_blocking(const char *host, int port, int timeout_ms, struct err *err)
     if (errno == ETIMEDOUT)
         err->code = EXIT_TIMEOUT;
     close(fd);
+    return -1;
+}
+
+int dial_local(const char *path, struct err *err)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof to.sun_path) {
+        err_code(err, EXIT_USAGE, "the path of a socket has at most %zu bytes",
+                 sizeof to.sun_path - 1);
+        return -1;
+    }
+    memcpy(to.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && !connect(fd, (struct sockaddr *)&to, sizeof to))
+        return fd;
+    err_errno(err, "connect to %s", path);
+    if (fd >= 0)
+        close(fd);
     return -1;
 }

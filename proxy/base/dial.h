@@ -71,4 +71,8 @@ bool dial_source(const union address *to, union address *out);
  * when nobody answered in time. */
 int dial_blocking(const char *host, int port, int timeout_ms, struct err *err);
 
+/* Connect to a socket that is a file of this machine (unix(7)), which leads
+ * nowhere else. Returns a descriptor that the caller closes, or -1. */
+int dial_local(const char *path, struct err *err);
+
 #endif
