@@ -225,7 +225,9 @@ static int open_worker(struct proxy *proxy, uv_loop_t *loop, struct err *err)
     worker->options = options;
     worker->on_relay_gone = on_relay_gone;
     worker->most = most_relays(options, 1);
-    if (tls_open(&options->terms, &worker->tls, err))
+    struct tls_terms terms = options->terms;
+    terms.no_keys = !event_wanted() && !options->keylog_fd;
+    if (tls_open(&terms, &worker->tls, err))
         return -1;
     if (!options->signers.rogue && !options->signers.lab)
         return 0;

@@ -49,6 +49,7 @@ struct tls_side {
     bool greeted;    /* our ClientHello has gone out */
     bool shown;      /* our certificate has gone out */
     bool asked;      /* the server wants a certificate of us */
+    bool littered;   /* OpenSSL holds buffers that it will not release */
     uint64_t bytes;  /* application bytes read */
     uint64_t in_at;  /* offset of the next record to come in */
     uint64_t out_at; /* offset of the next record to go out */
@@ -89,6 +90,9 @@ struct tls_terms {
     STACK_OF(X509) * client_issuers; /* whom to name when asking; NULL: none */
 
     unsigned char ticket_key[SESSION_TICKET_KEY]; /* see session_serve() */
+
+    bool no_keys; /* nobody wants on_key: OpenSSL spells out ten secrets for
+                     each connection, with a printf() for each byte */
 };
 
 /* Contexts for both sides. */
