@@ -63,13 +63,8 @@ const struct forge_demand forge_demands[] = {
     {NULL, NULL},
 };
 
-/* What a proxy does when no forgery is asked for. */
-static const struct recipe faithful = {.signer = BY_ROGUE};
-
 const struct recipe *recipe_for(const struct forgery *forgery)
 {
-    if (!forgery)
-        return &faithful;
     for (unsigned i = 0; i < RECIPES; i++)
         if (&recipes[i].about == forgery)
             return &recipes[i];

@@ -63,6 +63,12 @@ static bool is_covered(const GENERAL_NAMES *names, const char *name)
     return covered;
 }
 
+/* Is a wrong name to stay wrong? */
+static bool keeps_names(const struct draft *draft)
+{
+    return draft->plan->defects && !draft->plan->forgery && draft->original;
+}
+
 /* The names of the model that may be carried, and the one asked for. */
 static GENERAL_NAMES *copy_names(const struct draft *draft, int *critical)
 {
@@ -74,7 +80,7 @@ static GENERAL_NAMES *copy_names(const struct draft *draft, int *critical)
     for (int i = sk_GENERAL_NAME_num(names); i-- > 0;)
         if (!may_carry(sk_GENERAL_NAME_value(names, i)))
             GENERAL_NAME_free(sk_GENERAL_NAME_delete(names, i));
-    if (!names || !asked || is_covered(names, asked) ||
+    if (!names || !asked || keeps_names(draft) || is_covered(names, asked) ||
         mint_push_name(names, asked))
         return names;
     GENERAL_NAMES_free(names);
@@ -85,8 +91,9 @@ static bool put_names(struct draft *draft)
 {
     int critical = 0;
     GENERAL_NAMES *names = copy_names(draft, &critical);
-    bool ok = names &&
-              mint_add(draft->leaf, NID_subject_alt_name, names, critical == 1);
+    bool ok = names && ((keeps_names(draft) && !sk_GENERAL_NAME_num(names)) ||
+                        mint_add(draft->leaf, NID_subject_alt_name, names,
+                                 critical == 1));
     GENERAL_NAMES_free(names);
     return ok;
 }
@@ -168,7 +175,8 @@ static bool put_extensions(struct draft *draft)
     for (int i = 0; i < X509_get_ext_count(draft->model); i++)
         if (!put_extension(draft, X509_get_ext(draft->model, i)))
             return false;
-    if (lacks(draft->leaf, NID_subject_alt_name) && !put_names(draft))
+    if (lacks(draft->leaf, NID_subject_alt_name) && !keeps_names(draft) &&
+        !put_names(draft))
         return false;
     /* Without basic constraints an old key usage can make a CA. */
     if (lacks(draft->leaf, NID_basic_constraints) &&

@@ -8,6 +8,7 @@
 #include "certs/draft.h"
 #include "certs/gallery.h"
 #include "certs/keys.h"
+#include "certs/mimic.h"
 #include "certs/mint.h"
 
 #include <openssl/err.h>
@@ -263,7 +264,9 @@ int forge_leaf(const struct forge_signers *signers, X509 *original,
 {
     int rc = -1;
     *out = (struct forged){0};
-    struct draft draft = {.recipe = recipe_for(plan->forgery),
+    struct draft draft = {.recipe = plan->forgery
+                                        ? recipe_for(plan->forgery)
+                                        : mimic_recipe(plan, original),
                           .signers = signers,
                           .plan = plan,
                           .original = original,

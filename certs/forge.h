@@ -78,7 +78,11 @@ struct forge_plan {
                                 original's kind. If it is the original's own
                                 pair, c00 and s01 start from the original
                                 itself and not from a copy */
-    STACK_OF(X509) * chain;  /* what the real server sent with its leaf
+    bool defects;    /* without a forgery: what is wrong with the original is
+                        wrong with the copy. Else the copy has the name that was
+                        asked for, and dates that are good */
+    int verify_code; /* with defects: what the original fails of, X509_V_* */
+    STACK_OF(X509) * chain; /* what the real server sent with its leaf
                                 (borrowed), for s04; NULL: lab->above */
 };
 

@@ -62,6 +62,6 @@ struct recipe {
                                             what is shown with it */
 };
 
-const struct recipe *recipe_for(const struct forgery *forgery);
+const struct recipe *recipe_for(const struct forgery *forgery); /* not NULL */
 
 #endif

@@ -18,6 +18,8 @@ struct leaf {
     struct leaf *next;
     unsigned char original[EVP_MAX_MD_SIZE]; /* zero: none */
     const struct forgery *forgery;
+    bool defects;
+    int verify_code;
     EVP_PKEY *key;
     struct forged forged;
     char name[];
@@ -127,6 +129,8 @@ static const struct forged *keep(struct leaves *leaves, const char *name,
     strcpy(leaf->name, name);
     memcpy(leaf->original, digest, sizeof leaf->original);
     leaf->forgery = plan->forgery;
+    leaf->defects = plan->defects;
+    leaf->verify_code = plan->verify_code;
     leaf->key = plan->key;
     EVP_PKEY_up_ref(leaf->key);
     leaf->forged = *made;
@@ -149,7 +153,8 @@ const struct forged *leaves_get(struct leaves *leaves, X509 *original,
     fingerprint(original, digest);
     for (struct leaf *it = *slot_of(leaves, name); it; it = it->next)
         if (it->forgery == plan->forgery && it->key == plan->key &&
-            !strcmp(it->name, name) &&
+            it->defects == plan->defects &&
+            it->verify_code == plan->verify_code && !strcmp(it->name, name) &&
             !memcmp(it->original, digest, sizeof digest))
             return &it->forged;
     struct forged made;

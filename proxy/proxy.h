@@ -37,7 +37,8 @@ struct proxy_line {
     bool tls;
     uint64_t ms;         /* how long it took */
     const char *version; /* "h2", "h2 to h1", "h1 to h2"; NULL: HTTP/1.1 */
-    const char *verdict; /* "accepted", "refused", NULL: not known */
+    const char *verdict; /* "accepted", "refused", NULL: not known; "passed":
+                            TLS that was left alone */
     const char *how;     /* alert name or close style, NULL */
     const struct filter_subject *subject; /* the same, for a condition */
 };
@@ -57,6 +58,7 @@ struct proxy_options {
     struct forge_signers signers; /* none: TLS is refused */
     struct tls_terms terms;       /* of both legs */
     bool insecure_upstream;       /* go on whatever the server shows */
+    bool mimic_defects;           /* what is wrong there is wrong here */
     struct pass *pass;            /* whose TLS is left alone; NULL: nobody's */
     int keylog_fd;                /* 0: none */
 

@@ -197,13 +197,14 @@ static void write_verdict(struct relay *relay)
     if (verdict && !relay->victim.tls.bytes)
         pass_note_refusal(options->pass, &relay->flow.victim,
                           &relay->flow.server, relay->sni);
-    if (!options->on_line || !intercepts_tls(relay) || relay->flow.exchanges)
+    if (!options->on_line || !relay->flow.tls || relay->flow.exchanges)
         return;
     struct proxy_line line = {.victim = &relay->flow.victim,
                               .tls = true,
                               .host = name,
                               .host_len = name ? strlen(name) : 0,
-                              .verdict = verdict,
+                              .verdict =
+                                  relay->flow.sealed ? "passed" : verdict,
                               .how = how};
     struct filter_subject subject = {
         .moment = FILTER_AT_END,

@@ -200,6 +200,9 @@ static const struct forged *forge(struct relay *relay, struct err *err)
 {
     STACK_OF(X509) *chain = chain_of(relay);
     relay->plan.chain = sk_X509_num(chain) > 0 ? chain : NULL;
+    relay->plan.defects = options_of(relay)->mimic_defects;
+    if (relay->plan.defects)
+        relay->plan.verify_code = relay->server.tls.verify_code;
     const struct forged *forged = leaves_get(
         relay->worker->leaves, original_of(relay), &relay->plan, err);
     relay->plan.chain = NULL;

@@ -26,7 +26,9 @@ static int take_trust(const struct proxy_wishes *wishes,
     const char *file = wishes->legs.upstream_ca;
     if (!file)
         file = getenv("MITMLAB_TRUST");
-    setup->options.insecure_upstream = wishes->legs.insecure;
+    setup->options.mimic_defects = wishes->legs.mimic_defects;
+    setup->options.insecure_upstream =
+        wishes->legs.insecure || wishes->legs.mimic_defects;
     /* The environment may name a file that this lab does without. */
     if (!file || (!wishes->legs.upstream_ca && access(file, R_OK)))
         return 0;
@@ -231,6 +233,11 @@ static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
         (struct option){"upstream-insecure", 0, OPTION_FLAG, NULL,
                         "Go on although a server's certificate does not verify",
                         &wishes->legs.insecure});
+    option_row(rows,
+               (struct option){"mimic-defects", 0, OPTION_FLAG, NULL,
+                               "The same, and what is wrong with it is wrong "
+                               "with the forged one: dates, names, issuer ...",
+                               &wishes->legs.mimic_defects});
     option_row(rows,
                (struct option){"tls-victim", 0, OPTION_TEXT, "KEY=VALUE,...",
                                "What to speak with victims: versions=1.2-1.3, "

@@ -21,7 +21,7 @@ struct proxy_wishes {
         const char *ca, *issuer, *upstream_ca, *keylog;
         const char *victim, *server, *client_cert, *client_key, *client_ca;
         struct option_list pass;
-        bool insecure, ask_client_cert, pass_after_refusal;
+        bool insecure, mimic_defects, ask_client_cert, pass_after_refusal;
     } legs;
     struct {
         struct option_list attacks, lenient, rules, rules_files;

@@ -204,3 +204,20 @@ shark() {
     grep -q 'No ALPN negotiated' visit.log
     [[ $(said tls.hello server) == *'"alpn":[]'* ]]
 }
+
+@test "what is wrong with the server's certificate is wrong with the forged one" {
+    openssl req -x509 -newkey rsa:2048 -nodes -days 30 -keyout bank.key \
+        -out bank.crt -subj /CN=other.lab.test \
+        -addext 'subjectAltName=DNS:other.lab.test' 2>/dev/null
+    tls_server
+    tls_proxy
+    visit -verify_return_error -verify_hostname bank.lab.test
+    grep -q 'HTTP/1.0 200' visit.log # a proper copy: name and issuer are right
+    grep -q 'Server public key is 2048 bit' visit.log
+    tls_proxy --mimic-defects
+    ! visit -verify_return_error -verify_hostname bank.lab.test
+    grep -q 'verify error:num=18:self.signed certificate' visit.log
+    visit
+    grep -q 'CN = other.lab.test' visit.log
+    grep -q 'HTTP/1.0 200' visit.log
+}

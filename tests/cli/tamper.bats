@@ -161,3 +161,13 @@ passing() {
     grep -q 'HTTP/1.0 200' visit.log
     ! grep -q tls.tampered events.jsonl
 }
+
+@test "a person reads who has passed" {
+    tls_server
+    MITMLAB_EVENTS_FD=9 in_background ready.jsonl bash -c \
+        'exec 9>&1 >lines; exec "$@"' - "$MITMLAB" proxy \
+        --listen 127.0.0.1:0 --upstream "https://127.0.0.1:$server"
+    proxy=$(port_of ready.jsonl)
+    trust=bank.crt visit
+    wait_for lines 'TLS bank.lab.test passed'
+}
