@@ -6,6 +6,7 @@
 #include "labs/engine/lab.h"
 #include "labs/engine/locate.h"
 #include "labs/engine/text.h"
+#include "labs/engine/words.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -246,6 +247,28 @@ static void lines_are_found_through_functions_and_comments(void **state)
     assert_int_equal(locate_line("x = 1", f, 1), 0);
 }
 
+/* An option with the name of an act's own word would be given to the program
+ * although it was meant for the engine: "at" is a place, and was once a time. */
+static void no_option_has_the_name_of_an_acts_own_word(void **state)
+{
+    (void)state;
+    const struct program *program;
+    const struct word *word;
+    unsigned compared = 0;
+    for (unsigned i = 0; (program = program_at(i)); i++) {
+        const char *table = program->kind == PROGRAM_SERVER ? "start" : "act";
+        for (unsigned j = 0; (word = word_at(j)); j++) {
+            if (strcmp(word->table, table) != 0)
+                continue;
+            compared++;
+            if (program_option(program, word->key))
+                fail_msg("%s: its option %s is a word of every %s",
+                         program->name, word->key, table);
+        }
+    }
+    assert_true(compared > 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_binary_chunk_is_refused),
         cmocka_unit_test(the_seed_decides_what_a_lab_sees),
         cmocka_unit_test(lines_are_found_through_functions_and_comments),
+        cmocka_unit_test(no_option_has_the_name_of_an_acts_own_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
