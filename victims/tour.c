@@ -36,7 +36,7 @@ struct visit {
 };
 
 struct tour {
-    const char *client, *connect, *trust, *list;
+    const char *client, *connect, *trust;
     struct visit visits[VISITS_MOST];
     unsigned count;
 };
@@ -167,13 +167,14 @@ static int say(const struct tour *tour)
 /* ---- the program ---------------------------------------------------------- */
 
 static const char usage[] =
-    "usage: tour --client PROGRAM --connect ADDRESS:PORT --visit LIST\n"
+    "usage: tour --client PROGRAM --connect ADDRESS:PORT --visit ID [...]\n"
     "\n"
     "Start a client once for each exhibit of the gallery.\n"
     "\n"
     "  --client PROGRAM       the client; it knows --get, --connect, --trust\n"
     "  --connect A:P          where the gallery is\n"
-    "  --visit t03,n01,...    exhibits; t03 is asked for as t03.lab.test\n"
+    "  --visit t03            an exhibit, asked for as t03.lab.test; or some,\n"
+    "                         t01-t11 (again for more)\n"
     "  --trust FILE           the CAs to trust, PEM\n"
     "  --help\n"
     "\n"
@@ -188,17 +189,40 @@ static const struct option table[] = {
     {0},
 };
 
-static bool read_list(struct tour *tour)
+static bool add_visit(struct tour *tour, char letter, int number)
 {
-    for (const char *at = tour->list; *at;) {
-        size_t len = strcspn(at, ",");
-        if (!len || len > 32 || tour->count == VISITS_MOST)
+    if (tour->count == VISITS_MOST)
+        return false;
+    snprintf(tour->visits[tour->count++].host, 128, "%c%02d.lab.test", letter,
+             number);
+    return true;
+}
+
+/* "t03", or "t01-t11". */
+static bool take_exhibits(struct tour *tour, const char *text)
+{
+    char letter, last_letter;
+    int from, until, end = 0;
+    if (sscanf(text, "%c%2d%n", &letter, &from, &end) != 2 || end != 3)
+        return false;
+    last_letter = letter;
+    until = from;
+    if (text[3] &&
+        (sscanf(text + 3, "-%c%2d%n", &last_letter, &until, &end) != 2 ||
+         end != 4 || text[7]))
+        return false;
+    if (letter < 'a' || letter > 'z' || letter != last_letter)
+        return false;
+    while (from <= until)
+        if (!add_visit(tour, letter, from++))
             return false;
-        snprintf(tour->visits[tour->count++].host, 128, "%.*s.lab.test",
-                 (int)len, at);
-        at += len + (at[len] == ',');
-    }
-    return tour->count > 0;
+    return true;
+}
+
+static int wrong(const char *what)
+{
+    fprintf(stderr, "tour: %s; --help lists the options\n", what);
+    return 2;
 }
 
 int main(int argc, char **argv)
@@ -212,17 +236,17 @@ int main(int argc, char **argv)
         }
         if (letter == '?')
             return 2;
-        *(letter == 'c'   ? &tour.client
-          : letter == 'a' ? &tour.connect
-          : letter == 'v' ? &tour.list
-                          : &tour.trust) = optarg;
+        if (letter == 'c')
+            tour.client = optarg;
+        else if (letter == 'a')
+            tour.connect = optarg;
+        else if (letter == 't')
+            tour.trust = optarg;
+        else if (!take_exhibits(&tour, optarg))
+            return wrong("--visit wants an id such as t03, or t01-t11");
     }
-    if (optind < argc || !tour.client || !tour.connect || !tour.list ||
-        !read_list(&tour)) {
-        fprintf(stderr, "tour: it wants --client, --connect and --visit; "
-                        "--help lists the options\n");
-        return 2;
-    }
+    if (optind < argc || !tour.client || !tour.connect || !tour.count)
+        return wrong("it wants --client, --connect and --visit");
     go(&tour);
     return say(&tour);
 }

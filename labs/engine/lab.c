@@ -67,9 +67,9 @@ static void take_predictions(const json_t *list, struct lab_step *step)
         entries_of(list, &step->predictions_count, sizeof *step->predictions);
     for (unsigned i = 0; i < step->predictions_count; i++) {
         const json_t *words = json_array_get(list, i);
-        step->predictions[i] =
-            (struct lab_prediction){text("prediction", words, "1"),
-                                    get(words, "2"), get(words, "answer")};
+        step->predictions[i] = (struct lab_prediction){
+            text("prediction", words, "1"), get(words, "2"),
+            get(words, "answer"), text("prediction", words, "because")};
     }
 }
 
@@ -165,6 +165,7 @@ static void take_lab(struct lab *lab)
     lab->question = text("lab", table, "question");
     lab->secrets = text("lab", table, "secrets");
     lab->minutes = (unsigned)words_number("lab", table, "minutes");
+    lab->enough = (unsigned)words_number("lab", lab->table, "enough");
     lab->bare = words_yes("lab", table, "bare");
     take_topologies(get(table, "topology"), lab);
     const json_t *starts = get(table, "start"), *steps = get(table, "steps");

@@ -27,6 +27,7 @@ struct lab_attack {
 struct lab_prediction {
     const char *question;
     const json_t *choices, *answer;
+    const char *because; /* NULL: nobody asks */
 };
 
 /* An entry of `expect`. Either it is about an act, or it is a check, which
@@ -70,6 +71,7 @@ struct lab {
     json_t *table;
     const char *title, *question, *secrets;
     unsigned minutes;
+    unsigned enough; /* percent of right predictions; 0: it does not matter */
     bool bare;
     const char *topologies[3]; /* "switch" ...; the first is the default */
     unsigned topologies_count;

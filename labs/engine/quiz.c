@@ -120,6 +120,118 @@ static bool ask_one(struct play *play, unsigned number, const char *answer)
     return true;
 }
 
+/* ---- misses ---------------------------------------------------------------- */
+
+struct quiz_tally quiz_predictions(const json_t *result)
+{
+    struct quiz_tally tally = {0};
+    size_t i, j;
+    json_t *step, *entry;
+    json_array_foreach(json_object_get(result, "steps"), i, step)
+        json_array_foreach(json_object_get(step, "predictions"), j, entry)
+    {
+        tally.asked++;
+        tally.right += json_is_true(json_object_get(entry, "right"));
+        tally.explained += json_is_true(json_object_get(entry, "explained"));
+    }
+    return tally;
+}
+
+bool quiz_enough(const struct quiz_tally *tally, unsigned percent)
+{
+    return tally->right * 100 >= (int)percent * tally->asked ||
+           tally->right + tally->explained == tally->asked;
+}
+
+/* Every `because` of the lab, each once: what there is to choose from. */
+static json_t *reasons_of(const struct lab *lab)
+{
+    json_t *reasons = json_array();
+    for (unsigned i = 0; i < lab->steps_count; i++)
+        for (unsigned j = 0; j < lab->steps[i].predictions_count; j++) {
+            const char *because = lab->steps[i].predictions[j].because;
+            size_t k;
+            json_t *known;
+            bool fresh = because != NULL;
+            json_array_foreach(reasons, k, known) fresh &=
+                strcmp(json_string_value(known), because) != 0;
+            if (fresh)
+                json_array_append_new(reasons, json_string(because));
+        }
+    return reasons;
+}
+
+/* A solution knows; what is played wrong does not. */
+static char *played_reason(const struct play *play, const char *because,
+                           const json_t *reasons)
+{
+    size_t i;
+    json_t *other;
+    if (!strcmp(play->options->play, "solution"))
+        return strdup(because);
+    json_array_foreach((json_t *)reasons, i,
+                       other) if (strcmp(json_string_value(other), because) !=
+                                  0) return strdup(json_string_value(other));
+    return strdup("");
+}
+
+/* False: the person has gone. */
+static bool explain_one(struct play *play, json_t *entry, const char *because,
+                        const json_t *reasons)
+{
+    char *question, *given;
+    if (asprintf(&question,
+                 "You said \"%s\". It is \"%s\": %s What decides it?",
+                 json_string_value(json_object_get(entry, "given")),
+                 json_string_value(json_object_get(entry, "answer")),
+                 json_string_value(json_object_get(entry, "question"))) < 0)
+        abort();
+    if (play->options->play) {
+        voice_say(&play->voice, 0, "", question);
+        given = played_reason(play, because, reasons);
+        voice_say(&play->voice, 0, "> ", given);
+    } else {
+        given = prompt_choice(play, question, reasons);
+    }
+    free(question);
+    if (!given)
+        return false;
+    bool right = !strcmp(given, because);
+    voice_sayf(&play->voice, 0, right ? "+ " : "- ",
+               right ? "That is right." : "No: %s.", because);
+    json_object_set_new(entry, "because", json_string(because));
+    json_object_set_new(entry, "explained", json_boolean(right));
+    free(given);
+    return true;
+}
+
+/* Too many predictions were wrong: each miss can be made good. */
+static void explain_misses(struct play *play)
+{
+    struct quiz_tally tally = quiz_predictions(play->result);
+    json_t *steps = json_object_get(play->result, "steps");
+    size_t i, j;
+    json_t *step, *entry;
+    if (!play->lab->enough || quiz_enough(&tally, play->lab->enough))
+        return;
+    json_t *reasons = reasons_of(play->lab);
+    voice_heading(&play->voice, "What was missed");
+    voice_sayf(&play->voice, 0, "",
+               "%d of %d predictions were right; %u in a hundred would have "
+               "been enough. Say of each of the others what decides it, and "
+               "it counts.",
+               tally.right, tally.asked, play->lab->enough);
+    bool here = true;
+    json_array_foreach(steps, i, step)
+        json_array_foreach(json_object_get(step, "predictions"), j, entry)
+    {
+        const char *because = play->lab->steps[i].predictions[j].because;
+        if (here && because && !json_is_true(json_object_get(entry, "right")))
+            here = explain_one(play, entry, because, reasons);
+    }
+    json_decref(reasons);
+}
+
 int quiz_ask(struct play *play, struct err *err)
 {
     unsigned count = play->lab->questions_count;
@@ -140,5 +252,7 @@ int quiz_ask(struct play *play, struct err *err)
     for (unsigned i = 0; i < count; i++)
         free(answers[i]);
     free(answers);
+    if (!rc)
+        explain_misses(play);
     return rc;
 }

@@ -7,6 +7,7 @@
 #include "labs/engine/guide.h"
 #include "labs/engine/leaves.h"
 #include "labs/engine/papers.h"
+#include "labs/engine/quiz.h"
 #include "labs/engine/signals.h"
 #include "labs/engine/text.h"
 #include "labs/engine/workshop.h"
@@ -312,6 +313,11 @@ static bool goal_reached(struct play *play)
     score(play, &predictions, &questions);
     if (!steps_passed(play) || play->options->check)
         return steps_passed(play);
+    struct quiz_tally tally = quiz_predictions(play->result);
+    if (play->lab->enough && !quiz_enough(&tally, play->lab->enough))
+        return false;
+    if (play->lab->enough && !play->lab->questions_count)
+        return true;
     return play->lab->questions_count
                ? questions.right == (int)play->lab->questions_count
                : predictions.right == predictions.asked;
@@ -361,6 +367,15 @@ static char *why_missed(const struct play *play)
     }
     if (asks)
         count_right(json_object_get(play->result, "questions"), &tally);
+    struct quiz_tally all = quiz_predictions(play->result);
+    if (play->lab->enough && !quiz_enough(&all, play->lab->enough)) {
+        if (asprintf(&text,
+                     "%d of %d predictions were right, where %u in a hundred "
+                     "are enough, and not every miss was explained.",
+                     all.right, all.asked, play->lab->enough) < 0)
+            abort();
+        return text;
+    }
     if (asprintf(&text,
                  "%d of %d %s not answered rightly; all of them must be.%s",
                  tally.asked - tally.right, tally.asked,

@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum {
-    READY_MS = 5000,
+    READY_MS = 20 * 1000, /* a rig makes a hundred keys first */
     SYNC_MS = 5000,
     BARE_PORTS = 8000, /* added to ports below 1024 */
 };

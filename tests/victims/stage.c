@@ -226,8 +226,8 @@ void stage_open_bank(struct stage *stage, const char *forgery)
                     "correct horse",
                     "--balance",
                     "1000",
-                    stage->staple ? "--staple" : NULL,
-                    (char *)stage->staple,
+                    *stage->staple ? "--staple" : NULL,
+                    stage->staple,
                     NULL};
     path_in(stage, "events", events);
     unlink(events);

@@ -26,7 +26,7 @@ struct stage {
     X509 *original;
     EVP_PKEY *original_key;
 
-    const char *staple; /* FILE of the bank's --staple; NULL: none */
+    char staple[128]; /* FILE of the bank's --staple; "": none */
 
     /* The bank, while it runs. */
     pid_t bank;

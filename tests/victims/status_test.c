@@ -70,10 +70,9 @@ static void only_a_good_staple_of_the_ca_counts(void **state)
          {.issuer_key = stage->lab->key, .of_another = true},
          false},
     };
-    char path[128];
+    char *path = stage->staple;
     issue(stage, NULL, true);
-    snprintf(path, sizeof path, "%s/staple.ocsp", stage->dir);
-    stage->staple = path;
+    snprintf(path, sizeof stage->staple, "%s/staple.ocsp", stage->dir);
     for (unsigned i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
         struct status status = rows[i / 2].status;
         print_message("%s\n", rows[i / 2].what);
@@ -96,14 +95,13 @@ static void only_a_good_staple_of_the_ca_counts(void **state)
 static void a_staple_that_the_ca_did_not_sign_is_none(void **state)
 {
     struct stage *stage = *state;
-    char path[128];
+    char *path = stage->staple;
     issue(stage, NULL, true);
-    snprintf(path, sizeof path, "%s/staple.ocsp", stage->dir);
+    snprintf(path, sizeof stage->staple, "%s/staple.ocsp", stage->dir);
     struct status status = {.cert = stage->original,
                             .issuer = stage->rogue->cert,
                             .issuer_key = stage->rogue->key};
     save(path, &status);
-    stage->staple = path;
     stage_open_bank(stage, NULL);
     assert_int_equal(visit_with(stage, "staple", "1.3"), 60);
     stage_close_bank(stage);
