@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What one connection may cost, by the proxy's own count: whoever reads
+ * nothing, never ends a head, or sends without end takes no more than its
+ * share; and ten thousand that say nothing take almost none. */
+#include "tests/proxy/stage.h"
+
+#include "tests/need.h"
+
+#include <sys/resource.h>
+
+enum {
+    BLOCK = 64 * 1024,
+    BODY_MOST = 256 * 1024,
+    IDLE = 10 * 1000,
+};
+
+#define GET "GET / HTTP/1.1\r\nHost: bank.lab.test\r\n\r\n"
+
+static size_t held_most(struct stage *stage)
+{
+    struct proxy_counts counts;
+    proxy_count(stage->proxy, &counts);
+    return counts.held_most;
+}
+
+/* Keep sending `bytes` until nobody takes more for a while; returns the most
+ * that the proxy held meanwhile, and in *out_sent how much went. */
+static size_t flood(struct actor *from, const char *bytes, size_t len,
+                    size_t *out_sent)
+{
+    size_t most = 0;
+    *out_sent = 0;
+    for (int idle = 0; idle < 50 && *out_sent < 64u << 20;) {
+        ssize_t sent = send(from->fd, bytes, len, MSG_NOSIGNAL);
+        if (sent < 0 && errno != EAGAIN)
+            break;
+        idle = sent > 0 ? 0 : idle + 1;
+        *out_sent += sent > 0 ? (size_t)sent : 0;
+        stage_turn(from->stage);
+        size_t held = held_most(from->stage);
+        most = held > most ? held : most;
+    }
+    return most;
+}
+
+/* In chunks that are too small to go through the kernel. */
+static void a_slow_reader_stops_its_server(void **state)
+{
+    (void)state;
+    struct stage stage;
+    static char chunks[1029 * 64];
+    size_t len = 0, sent;
+    while (len + 1029 <= sizeof chunks) {
+        len += (size_t)sprintf(chunks + len, "400\r\n%01024d\r\n", 7);
+    }
+    stage_open(&stage);
+    struct actor victim = victim_enters_with(&stage, 4096);
+    actor_says(&victim, GET);
+    struct actor server = server_enters(&stage);
+    actor_hears(&server, GET);
+    actor_says(&server,
+               "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    size_t most = flood(&server, chunks, len, &sent);
+    assert_true(sent > 4 * BLOCK); /* the kernel took its part */
+    assert_true(sent < 64u << 20);
+    assert_in_range(most, 1, 4 * BLOCK);
+    actor_leaves(&victim);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+static void a_head_without_end_is_refused_soon(void **state)
+{
+    (void)state;
+    struct stage stage;
+    size_t sent;
+    static const char field[] = "X: 0123456789012345678901234567890123456789"
+                                "\r\n";
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, "GET / HTTP/1.1\r\nHost: bank.lab.test\r\n");
+    size_t most = flood(&victim, field, sizeof field - 1, &sent);
+    assert_in_range(most, 1, 3 * BLOCK);
+    actor_waits_for(&victim, 12);
+    assert_memory_equal(buf_head(&victim.got), "HTTP/1.1 431", 12);
+    actor_leaves(&victim);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+static enum hook_act pass(void *config, struct flow *flow,
+                          struct message *message)
+{
+    (void)flow;
+    *(bool *)config = message->has_body;
+    return HOOK_PASS;
+}
+
+/* A hook wants the body; this one is larger than any that is kept. */
+static void a_body_without_end_is_not_kept(void **state)
+{
+    (void)state;
+    struct stage stage;
+    bool had_body = true;
+    size_t sent;
+    static char chunk[1029 * 16];
+    struct hook hook = {.name = "reader",
+                        .config = &had_body,
+                        .wants = HOOK_WANTS_REQUEST_BODY,
+                        .on_request = pass};
+    struct hook *hooks[] = {&hook};
+    stage_prepare(&stage, "http");
+    stage.options.hooks = hooks;
+    stage.options.hooks_count = 1;
+    stage.options.body_most = BODY_MOST;
+    stage_raise(&stage);
+    size_t len = 0;
+    while (len + 1029 <= sizeof chunk)
+        len += (size_t)sprintf(chunk + len, "400\r\n%01024d\r\n", 7);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, "POST / HTTP/1.1\r\nHost: bank.lab.test\r\n"
+                        "Transfer-Encoding: chunked\r\n\r\n");
+    struct actor server = server_enters(&stage);
+    size_t most = flood(&victim, chunk, len, &sent);
+    assert_true(sent > 4 * BODY_MOST);
+    assert_false(had_body);
+    /* The body, and the same bytes with their framing, each in a buffer that
+     * doubles; and a block for each direction. */
+    assert_in_range(most, BODY_MOST, 4 * BODY_MOST + 4 * BLOCK);
+    actor_leaves(&victim);
+    actor_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
+/* Both ends of each are ours: four descriptors. */
+static bool may_open(int connections)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)connections * 4 + 100;
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return false;
+    if (limit.rlim_max < wanted) /* root may */
+        limit.rlim_max = wanted;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    return !getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur >= wanted;
+}
+
+static void visit(struct stage *stage, struct actor *victim,
+                  struct actor *server)
+{
+    static const char hi[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    *victim = victim_enters(stage);
+    actor_says(victim, GET);
+    *server = server_enters(stage);
+    actor_hears(server, GET);
+    actor_says(server, hi);
+    actor_hears(victim, hi);
+    buf_free(&victim->got);
+    buf_free(&server->got);
+}
+
+static void ten_thousand_idle_connections_hold_nothing(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct proxy_counts counts;
+    need(may_open(IDLE), "RLIMIT_NOFILE of 40,100");
+    struct actor *victims = calloc(IDLE, sizeof *victims);
+    struct actor *servers = calloc(IDLE, sizeof *servers);
+    assert_non_null(victims);
+    assert_non_null(servers);
+    stage_prepare(&stage, "http");
+    event_close(); /* seven events of each would be another test */
+    stage_raise(&stage);
+    for (int i = 0; i < IDLE; i++)
+        visit(&stage, &victims[i], &servers[i]);
+    stage_rest(&stage);
+    proxy_count(stage.proxy, &counts);
+    assert_int_equal(counts.flows, IDLE);
+    assert_int_equal(counts.held, 0);
+    /* And each of them still works. */
+    struct actor *last = &victims[IDLE / 2];
+    actor_says(last, GET);
+    actor_hears(&servers[IDLE / 2], GET);
+    for (int i = 0; i < IDLE; i++) {
+        actor_leaves(&victims[i]);
+        actor_leaves(&servers[i]);
+    }
+    stage_empties(&stage);
+    stage_close(&stage);
+    free(victims);
+    free(servers);
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_slow_reader_stops_its_server),
+        cmocka_unit_test(a_head_without_end_is_refused_soon),
+        cmocka_unit_test(a_body_without_end_is_not_kept),
+        cmocka_unit_test(ten_thousand_idle_connections_hold_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
