@@ -31,7 +31,7 @@ static bool names_differ(const struct http1_head *head, const char *bytes,
     const struct http1_field *field = http1_field(head, bytes, "Host", NULL);
     if (!field || head->host.at == field->value.at ||
         head->host.at == head->target.at)
-        return false; /* one name only; or CONNECT, which is refused anyway */
+        return false; /* one name only; or CONNECT, which is refused here */
     bool https = !strncasecmp(bytes + head->target.at, "https:", 6);
     const char *port = https ? ":443" : ":80";
     struct span url = plain_host(bytes, head->host, port);
@@ -53,10 +53,9 @@ static bool leads_elsewhere(const struct relay *relay,
                             const struct http1_head *head, const char *bytes,
                             struct http1_fault *fault)
 {
-    const struct proxy_options *options = relay->worker->options;
     struct span host = head->host;
     struct target target;
-    if (options->upstream || options->transparent || relay->flow.tls ||
+    if (relay->way->mode != WAY_SNI || relay->flow.tls ||
         !relay->flow.exchanges)
         return false;
     *fault = (struct http1_fault){
@@ -67,8 +66,8 @@ static bool leads_elsewhere(const struct relay *relay,
         .status = 421,
         .name = "misdirected",
     };
-    return target_from_host(bytes + host.at, host.len,
-                            address_port(&relay->flow.listener), &target) ||
+    return target_from_host(bytes + host.at, host.len, relay_port(relay),
+                            &target) ||
            target.port != relay->target.port ||
            strcasecmp(target.host, relay->target.host);
 }
@@ -77,6 +76,56 @@ bool authority_is_wrong(const struct relay *relay,
                         const struct http1_head *head, const char *bytes,
                         struct http1_fault *fault)
 {
+    /* Of a request to a proxy the URL decides; Host is written anew. */
+    if (relay_forwards(relay))
+        return false;
     return names_differ(head, bytes, fault) ||
            leads_elsewhere(relay, head, bytes, fault);
+}
+
+static const struct scheme {
+    const char *prefix;
+    int port;
+    bool tls;
+} schemes[] = {{"http://", 80, false}, {"https://", 443, true}, {"", 0, false}};
+
+bool authority_asked(const struct http1_head *head, const char *bytes,
+                     struct target *out, struct http1_fault *fault)
+{
+    const char *target = bytes + head->target.at;
+    const struct scheme *scheme = schemes;
+    bool connect =
+        head->method.len == 7 && !memcmp(bytes + head->method.at, "CONNECT", 7);
+    while (strncasecmp(target, scheme->prefix, strlen(scheme->prefix)))
+        scheme++;
+    *out = (struct target){.tls = scheme->tls, .protocol = TARGET_HTTP};
+    if (connect) {
+        *out = (struct target){0};
+        scheme = &schemes[2];
+    }
+    *fault = (struct http1_fault){
+        .rule = connect ? "RFC 9110 9.3.6" : "RFC 9112 3.2.2",
+        .sentence = connect ? "CONNECT names a host and a port"
+                            : "this is a proxy: ask for http://HOST/..., "
+                              "https://HOST/... or CONNECT HOST:PORT",
+        .offset = head->target.at,
+        .status = 400,
+        .name = "no-server-named",
+    };
+    return (connect || scheme->port) &&
+           !target_from_host(bytes + head->host.at, head->host.len,
+                             scheme->port, out) &&
+           out->port;
+}
+
+bool authority_moves(const struct relay *relay, const struct http1_head *head,
+                     const char *bytes)
+{
+    struct http1_fault ignored;
+    struct target target;
+    return !authority_asked(head, bytes, &target, &ignored) ||
+           target.protocol != TARGET_HTTP ||
+           target.port != relay->target.port ||
+           target.tls != relay->target.tls ||
+           strcasecmp(target.host, relay->target.host);
 }

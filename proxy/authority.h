@@ -6,6 +6,7 @@
 #define PROXY_AUTHORITY_H
 
 #include "proxy/http1.h"
+#include "proxy/target.h"
 
 #include <stdbool.h>
 
@@ -18,5 +19,16 @@ struct relay;
 bool authority_is_wrong(const struct relay *relay,
                         const struct http1_head *head, const char *bytes,
                         struct http1_fault *fault);
+
+/* What a request to a proxy asks for: CONNECT names a host and a port, any
+ * other a URL (RFC 9112 3.2.2, RFC 9110 9.3.6). False with *fault when it names
+ * no server that way. */
+bool authority_asked(const struct http1_head *head, const char *bytes,
+                     struct target *out, struct http1_fault *fault);
+
+/* True when this request to a proxy is no matter between the victim and the
+ * server that the connection leads to: it names another one, or a tunnel. */
+bool authority_moves(const struct relay *relay, const struct http1_head *head,
+                     const char *bytes);
 
 #endif

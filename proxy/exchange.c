@@ -9,6 +9,7 @@
 #include "proxy/answer.h"
 #include "proxy/authority.h"
 #include "proxy/facts.h"
+#include "proxy/forward.h"
 #include "proxy/pour.h"
 #include "proxy/relay.h"
 #include "proxy/wish.h"
@@ -32,6 +33,7 @@ enum step {
     STEP_TRUNCATED,
     STEP_REFUSED,
     STEP_CUT,
+    STEP_GREET,
 };
 
 static const struct proxy_options *options_of(const struct exchange *exchange)
@@ -163,6 +165,11 @@ static enum step malformed(struct exchange *exchange, const struct half *half,
     return answer(exchange, status, sentence);
 }
 
+bool exchange_refuse(struct exchange *exchange, const struct http1_fault *fault)
+{
+    return malformed(exchange, &exchange->request, fault) == STEP_REFUSED;
+}
+
 /* ---- input --------------------------------------------------------------- */
 
 static struct buf *input(const struct half *half)
@@ -274,14 +281,15 @@ static int take_head(struct exchange *exchange, struct half *half, size_t used)
     http1_body_init(&half->body, head, options_of(exchange)->lenient);
     note_head(&half->note, half->from, head, front(half));
     forget_message(half);
-    if (!wish_looks(exchange->relay, request))
+    half->forwards = request && relay_forwards(exchange->relay);
+    if (!half->forwards && !wish_looks(exchange->relay, request))
         return 0;
     if (message_init(&half->message, &exchange->arena, head, front(half)))
         return -1;
     half->message.ask = half->ask;
     half->message.bodyless = body_done(half);
     half->built = true;
-    return 0;
+    return half->forwards ? forward_request(&half->message) : 0;
 }
 
 /* A victim that waits for leave to send a body that we want first. */
@@ -309,13 +317,16 @@ static enum step request_head(struct exchange *exchange)
     size_t used = read_head(exchange, half, &step);
     if (!used)
         return step;
+    if (relay_forwards(exchange->relay) &&
+        authority_moves(exchange->relay, head, front(half)))
+        return STEP_GREET;
     remember_method(exchange, front(half) + head->method.at, head->method.len);
     if (options_of(exchange)->on_line)
         note_line_asked(&exchange->line, exchange->relay, head, front(half));
     if (!strcmp(exchange->method, "CONNECT"))
         return answer(exchange, 501,
-                      "this proxy stands on the path and is not asked to "
-                      "CONNECT (RFC 9110 9.3.6)");
+                      "this way in leads to a server already; CONNECT is for "
+                      "--listen http@ADDRESS:PORT (RFC 9110 9.3.6)");
     exchange->upgrade = head->upgrade;
     if (take_head(exchange, half, used))
         return STEP_CUT;
@@ -600,6 +611,8 @@ static enum step ask(struct exchange *exchange, struct half *half)
         act = ask_hooks(relay, half->ask, question, half);
         relay->shown_leg = LEG_NONE;
     }
+    if (act == HOOK_PASS && half->forwards)
+        act = HOOK_CHANGED;
     switch (act) {
     case HOOK_CUT:
         relay->why = FLOW_CUT;
@@ -826,6 +839,8 @@ enum exchange_next exchange_step(struct exchange *exchange)
         return EXCHANGE_REFUSED;
     case STEP_CUT:
         return EXCHANGE_CUT;
+    case STEP_GREET:
+        return EXCHANGE_GREET;
     case STEP_WAITS:
     case STEP_ON:
         break;
@@ -834,11 +849,9 @@ enum exchange_next exchange_step(struct exchange *exchange)
     return EXCHANGE_WAITS;
 }
 
-int exchange_peek(struct exchange *exchange)
+ssize_t exchange_peek(struct exchange *exchange)
 {
     enum step step = STEP_WAITS;
-    struct half *half = &exchange->request;
-    if (read_head(exchange, half, &step))
-        return 1;
-    return step == STEP_WAITS ? 0 : -1;
+    size_t used = read_head(exchange, &exchange->request, &step);
+    return used ? (ssize_t)used : step == STEP_WAITS ? 0 : -1;
 }

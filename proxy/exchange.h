@@ -39,6 +39,7 @@ struct half {
     bool hungry;    /* waits for bytes, and may have them */
     bool swallow;   /* request: answered by a hook, so it goes nowhere */
     bool answered;  /* response: a hook's, no byte of it is in the input */
+    bool forwards;  /* request: came as to a proxy, goes on as to a server */
     bool built;     /* `message` holds something */
     bool collected; /* and all of the body, which is in the input still */
     struct message message;
@@ -64,14 +65,19 @@ enum exchange_next {
     EXCHANGE_REFUSED,   /* we answered in the server's place */
     EXCHANGE_CUT,       /* reset both */
     EXCHANGE_TUNNEL,    /* the two agreed on another protocol */
+    EXCHANGE_GREET,     /* a request to the proxy, for another server */
 };
 
 void exchange_init(struct exchange *exchange, struct relay *relay);
 enum exchange_next exchange_step(struct exchange *exchange);
 
-/* Before a server is known: is a whole head there, and a good one? 1 yes (the
- * head is in worker->head, nothing is taken), 0 need more, -1 refused. */
-int exchange_peek(struct exchange *exchange);
+/* Before a server is known: is a whole head there, and a good one? > 0: its
+ * length (it is in worker->head, nothing is taken); 0 need more; -1 refused. */
+ssize_t exchange_peek(struct exchange *exchange);
+
+/* A request breaks a rule: tell, and answer. False when that is too late. */
+bool exchange_refuse(struct exchange *exchange,
+                     const struct http1_fault *fault);
 
 /* Answer in the server's place. False when it is too late for that. */
 bool exchange_answer(struct exchange *exchange, int status,

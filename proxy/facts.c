@@ -74,6 +74,24 @@ void facts_ended(const struct relay *relay)
     end_ended(&relay->victim, why[relay->why]);
 }
 
+void facts_left(const struct end *server)
+{
+    if (event_wanted())
+        end_ended(server, "done");
+}
+
+void facts_asked(const struct relay *relay, const struct target *target,
+                 const char *login)
+{
+    struct event_where where = facts_where(&relay->victim);
+    where.dir = DIR_UP;
+    where.at = end_input_at(&relay->victim);
+    where.len = 1;
+    event("proxy.asked", &where, "\"way\":\"%s\",\"host\":%s,\"port\":%d%s%s",
+          way_row(relay->way->mode)->name, quoted(target->host), target->port,
+          login ? ",\"login\":" : "", login ? quoted(login) : "");
+}
+
 void facts_unreachable(const struct relay *relay, const char *reason)
 {
     struct event_where where = facts_where(&relay->server);

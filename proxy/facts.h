@@ -15,6 +15,11 @@ struct event_where facts_where(const struct end *end);
 void facts_opened(const struct end *end);
 void facts_state(const struct relay *relay, enum relay_state to);
 void facts_ended(const struct relay *relay);
+/* The victim goes on to another server. */
+void facts_left(const struct end *server);
+/* `login`: what it gave us for a password's sake, NULL. */
+void facts_asked(const struct relay *relay, const struct target *target,
+                 const char *login);
 void facts_unreachable(const struct relay *relay, const char *reason);
 void facts_refused(const struct end *from, const char *rule,
                    const char *sentence, size_t offset, int status);

@@ -2,7 +2,8 @@
  *
  * For each interface, family and port a rule: TCP that came in there looks in
  * a table of ours, in which every address is this host. Packets that we send
- * came in nowhere, so they take the ordinary way. */
+ * came in nowhere, so they take the ordinary way. Where the victim's address
+ * is kept, what servers answer from that port is for this host, too. */
 #include "proxy/intercept.h"
 
 #include "proxy/base/netlink.h"
@@ -20,24 +21,31 @@ enum { TABLE = 66, PRIORITY = 66 };
 typedef int (*rule_action)(int fd, const struct netlink_rule *rule,
                            struct err *err);
 
-static int on_device(int fd, const char *device, const union address *listeners,
+static int on_device(int fd, const char *device, const struct way_in *ways,
                      unsigned count, rule_action action, struct err *err)
 {
     int rc = 0;
     for (unsigned i = 0; i < count && !rc; i++) {
-        struct netlink_rule rule = {.family = listeners[i].any.sa_family,
+        if (!way_takes_over(&ways[i]))
+            continue;
+        struct netlink_rule rule = {.family = ways[i].address.any.sa_family,
                                     .from_device = device,
                                     .protocol = IPPROTO_TCP,
-                                    .port = address_port(&listeners[i]),
+                                    .port = address_port(&ways[i].address),
                                     .table = TABLE,
                                     .priority = PRIORITY};
+        rc = action(fd, &rule, err);
+        if (rc || ways[i].mode != WAY_KEEP)
+            continue;
+        rule.from_port = rule.port;
+        rule.port = 0;
         rc = action(fd, &rule, err);
     }
     return rc;
 }
 
 /* On every interface but lo. */
-static int on_devices(int fd, const union address *listeners, unsigned count,
+static int on_devices(int fd, const struct way_in *ways, unsigned count,
                       rule_action action, struct err *err)
 {
     struct if_nameindex *list = if_nameindex();
@@ -48,7 +56,7 @@ static int on_devices(int fd, const union address *listeners, unsigned count,
     }
     for (struct if_nameindex *it = list; it->if_index && !rc; it++)
         if (strcmp(it->if_name, "lo"))
-            rc = on_device(fd, it->if_name, listeners, count, action, err);
+            rc = on_device(fd, it->if_name, ways, count, action, err);
     if_freenameindex(list);
     return rc;
 }
@@ -106,13 +114,22 @@ static int become_router(struct err *err)
     return rc ? -1 : 0;
 }
 
-int intercept_start(const union address *listeners, unsigned count,
-                    struct err *err)
+static bool any_takes_over(const struct way_in *ways, unsigned count)
 {
+    for (unsigned i = 0; i < count; i++)
+        if (way_takes_over(&ways[i]))
+            return true;
+    return false;
+}
+
+int intercept_start(const struct way_in *ways, unsigned count, struct err *err)
+{
+    if (!any_takes_over(ways, count))
+        return 0;
     if (!dial_inside_lab()) {
         err_code(err, EXIT_CONTAINMENT,
-                 "--transparent takes over what passes through this host, so "
-                 "it works only at a place of a lab");
+                 "transparent and keep take over what passes through this "
+                 "host, so they work only at a place of a lab");
         return -1;
     }
     int fd = netlink_open(err);
@@ -120,21 +137,93 @@ int intercept_start(const union address *listeners, unsigned count,
         return -1;
     int rc = become_router(err);
     for (unsigned i = 0; i < count && !rc; i++)
-        rc = everything_is_here(fd, listeners[i].any.sa_family, err);
+        rc = everything_is_here(fd, ways[i].address.any.sa_family, err);
     if (!rc)
-        rc = on_devices(fd, listeners, count, add_anew, err);
+        rc = on_devices(fd, ways, count, add_anew, err);
     close(fd);
     if (rc)
-        intercept_stop(listeners, count);
+        intercept_stop(ways, count);
     return rc ? -1 : 0;
 }
 
-void intercept_stop(const union address *listeners, unsigned count)
+void intercept_stop(const struct way_in *ways, unsigned count)
 {
     struct err ignored = ERR_INIT;
-    int fd = netlink_open(&ignored);
+    int fd = any_takes_over(ways, count) ? netlink_open(&ignored) : -1;
     if (fd < 0)
         return;
-    (void)on_devices(fd, listeners, count, delete, &ignored);
+    (void)on_devices(fd, ways, count, delete, &ignored);
     close(fd);
+}
+
+/* ---- with the victim's address ------------------------------------------- */
+
+static int open_socket(const union address *address)
+{
+    return socket(address->any.sa_family,
+                  SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+}
+
+static void set_port(union address *address, uint16_t port)
+{
+    if (address->any.sa_family == AF_INET6)
+        address->v6.sin6_port = htons(port);
+    else
+        address->v4.sin_port = htons(port);
+}
+
+/* A socket at that host and any port; -1 with errno. */
+static int bind_to_host(const union address *host, bool foreign)
+{
+    union address wanted = *host;
+    bool v6 = host->any.sa_family == AF_INET6;
+    int on = 1, fd = open_socket(host);
+    set_port(&wanted, 0);
+    if (fd < 0)
+        return -1;
+    if ((!foreign ||
+         !setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                     v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT, &on, sizeof on)) &&
+        !bind(fd, &wanted.any, address_len(&wanted)))
+        return fd;
+    int why = errno;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
+static bool has_port(int fd, uint16_t port)
+{
+    union address own = {0};
+    socklen_t len = sizeof own;
+    return !getsockname(fd, &own.any, &len) && address_port(&own) == port;
+}
+
+int intercept_take_source(uv_tcp_t *tcp, const union address *victim,
+                          struct err *err)
+{
+    char text[ADDRESS_TEXT];
+    if (dial_check(victim, err))
+        return -1;
+    int fd = bind_to_host(victim, true);
+    if (fd >= 0 && has_port(fd, address_port(victim))) {
+        int other = bind_to_host(victim, true); /* while that one is taken */
+        close(fd);
+        fd = other;
+    }
+    if (fd >= 0 && !uv_tcp_open(tcp, fd))
+        return 0;
+    address_text(victim, text);
+    err_errno(err, "send from the victim's address %s", text);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+bool intercept_is_own(const union address *address)
+{
+    int fd = bind_to_host(address, false);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
 }

@@ -261,6 +261,17 @@ static uint16_t keep(struct note_line *line, size_t *used, const char *bytes,
     return (uint16_t)len;
 }
 
+/* Of a target that names the host as well, what stands behind that. */
+static struct span path_of(const struct http1_head *head)
+{
+    struct span target = head->target;
+    uint32_t end = target.at + target.len, host = head->host.at;
+    if (host < target.at || host >= end)
+        return target;
+    host += head->host.len;
+    return (struct span){host, end - host};
+}
+
 void note_line_asked(struct note_line *line, const struct relay *relay,
                      const struct http1_head *head, const char *bytes)
 {
@@ -268,7 +279,7 @@ void note_line_asked(struct note_line *line, const struct relay *relay,
     line->began = uv_now(relay->worker->loop);
     line->method_len = keep(line, &used, bytes, head->method, 32);
     line->host_len = keep(line, &used, bytes, head->host, 96);
-    line->target_len = keep(line, &used, bytes, head->target, 192);
+    line->target_len = keep(line, &used, bytes, path_of(head), 192);
     line->status = 0;
     line->up_bytes = line->down_bytes = 0;
 }

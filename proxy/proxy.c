@@ -30,7 +30,7 @@ enum {
 struct listener {
     uv_tcp_t tcp;
     struct proxy *proxy;
-    union address address;
+    struct way_in *way; /* in the options of the proxy */
     bool open;
 };
 
@@ -96,7 +96,7 @@ void proxy_stop(struct proxy *proxy)
     if (proxy->worker.stopping)
         return;
     proxy->worker.stopping = true;
-    for (unsigned i = 0; i < proxy->options.listen_count; i++) {
+    for (unsigned i = 0; i < proxy->options.ways_count; i++) {
         struct listener *listener = &proxy->listeners[i];
         if (!listener->open)
             continue;
@@ -119,7 +119,7 @@ static void on_connection(uv_stream_t *stream, int status)
     struct listener *listener = stream->data;
     struct worker *worker = &listener->proxy->worker;
     if (!status)
-        relay_accept(worker, stream);
+        relay_accept(worker, listener->way, stream);
     else if ((status == UV_EMFILE || status == UV_ENFILE) &&
              !relay_shed(worker))
         uv_sleep(1); /* another worker has the descriptors */
@@ -133,9 +133,10 @@ static int set_flag(int fd, int level, int option)
 
 /* libuv 1.44 has no way to share a port, so the socket is made by hand. */
 static int bind_socket(const struct proxy_options *options,
-                       const union address *address, struct err *err)
+                       const struct way_in *way, struct err *err)
 {
     char text[ADDRESS_TEXT];
+    const union address *address = &way->address;
     bool v6 = address->any.sa_family == AF_INET6;
     address_text(address, text);
     if (dial_check(address, err))
@@ -149,7 +150,7 @@ static int bind_socket(const struct proxy_options *options,
     if (set_flag(fd, SOL_SOCKET, SO_REUSEADDR) ||
         (v6 && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY)) ||
         (options->share_ports && set_flag(fd, SOL_SOCKET, SO_REUSEPORT)) ||
-        (options->transparent &&
+        (way_takes_over(way) &&
          set_flag(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP,
                   v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT)) ||
         bind(fd, &address->any, address_len(address))) {
@@ -163,10 +164,12 @@ static int bind_socket(const struct proxy_options *options,
 static int start_listener(struct proxy *proxy, unsigned index, struct err *err)
 {
     struct listener *listener = &proxy->listeners[index];
-    int fd = bind_socket(&proxy->options, &proxy->options.listen[index], err);
+    struct way_in *way = &proxy->options.ways[index];
+    int fd = bind_socket(&proxy->options, way, err);
     if (fd < 0)
         return -1;
     listener->proxy = proxy;
+    listener->way = way;
     int rc = uv_tcp_init(proxy->worker.loop, &listener->tcp);
     if (rc) {
         close(fd);
@@ -181,13 +184,13 @@ static int start_listener(struct proxy *proxy, unsigned index, struct err *err)
         close(fd);
     else
         rc = uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, on_connection);
-    int len = sizeof listener->address;
+    int len = sizeof way->address;
     if (!rc)
-        rc = uv_tcp_getsockname(&listener->tcp, &listener->address.any, &len);
+        rc = uv_tcp_getsockname(&listener->tcp, &way->address.any, &len);
     if (!rc)
         return 0;
     char text[ADDRESS_TEXT];
-    address_text(&proxy->options.listen[index], text);
+    address_text(&way->address, text);
     err_set(err, "listen on %s: %s", text, uv_strerror(rc));
     return -1;
 }
@@ -259,7 +262,7 @@ int proxy_open(uv_loop_t *loop, const struct proxy_options *options,
     }
     proxy->options = *options;
     int rc = open_worker(proxy, loop, err);
-    for (unsigned i = 0; !rc && i < options->listen_count; i++)
+    for (unsigned i = 0; !rc && i < options->ways_count; i++)
         rc = start_listener(proxy, i, err);
     if (rc) {
         proxy_stop(proxy);
@@ -275,7 +278,7 @@ int proxy_open(uv_loop_t *loop, const struct proxy_options *options,
 
 const union address *proxy_address(const struct proxy *proxy, unsigned index)
 {
-    return &proxy->listeners[index].address;
+    return &proxy->options.ways[index].address;
 }
 
 unsigned proxy_flows(const struct proxy *proxy)
@@ -369,8 +372,8 @@ static int open_thread(struct crew *crew, unsigned index, struct err *err)
         return -1;
     }
     /* A port that the kernel chose is the port of all. */
-    for (unsigned i = 0; i < crew->options.listen_count; i++)
-        crew->options.listen[i] = *proxy_address(thread->proxy, i);
+    for (unsigned i = 0; i < crew->options.ways_count; i++)
+        crew->options.ways[i].address = *proxy_address(thread->proxy, i);
     return 0;
 }
 
@@ -388,9 +391,9 @@ static void say_ready(const struct crew *crew)
 {
     struct buf list = {0};
     int bad = 0;
-    for (unsigned i = 0; i < crew->options.listen_count; i++) {
+    for (unsigned i = 0; i < crew->options.ways_count; i++) {
         char text[ADDRESS_TEXT];
-        address_text(&crew->options.listen[i], text);
+        address_text(&crew->options.ways[i].address, text);
         bad |= buf_printf(&list, "%s\"%s\"", i ? "," : "", text);
     }
     if (!bad)

@@ -14,8 +14,8 @@
 #include "proxy/base/dial.h"
 #include "proxy/hook.h"
 #include "proxy/pass.h"
-#include "proxy/target.h"
 #include "proxy/tls.h"
+#include "proxy/way.h"
 
 #include <openssl/x509.h>
 #include <stdbool.h>
@@ -49,11 +49,9 @@ enum proxy_h2 { PROXY_H2_BOTH, PROXY_H2_OFF, PROXY_H2_VICTIM, PROXY_H2_SERVER };
 
 /* Borrowed until the proxy has ended. Zero means the default everywhere. */
 struct proxy_options {
-    union address listen[PROXY_LISTEN_MOST];
-    unsigned listen_count;
-    const struct target *upstream; /* reverse mode; NULL: as the victim says */
-    bool share_ports;              /* several workers listen on them */
-    bool transparent;              /* the listener's address is the target */
+    struct way_in ways[PROXY_LISTEN_MOST];
+    unsigned ways_count;
+    bool share_ports; /* several workers listen on them */
 
     struct forge_signers signers; /* none: TLS is refused */
     struct tls_terms terms;       /* of both legs */

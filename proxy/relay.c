@@ -79,6 +79,8 @@ enum relay_state relay_fail(struct relay *relay, int status, int alert,
                             const char *reason)
 {
     struct end *victim = &relay->victim;
+    if (relay->asked == ASKED_TUNNEL)
+        return relay_deny(relay, status, reason);
     if (relay->victim_h2) {
         relay->streams = streams_open_down(relay, status, reason);
         relay->http_begun = true;
@@ -157,6 +159,7 @@ static enum relay_state step_closing(struct relay *relay)
 }
 
 static enum relay_state (*const steps[])(struct relay *) = {
+    [RELAY_GREET] = relay_step_greet,
     [RELAY_HELLO] = relay_step_hello,
     [RELAY_CONNECT] = relay_step_connect,
     [RELAY_SERVER_TLS] = relay_step_server_tls,
@@ -165,6 +168,16 @@ static enum relay_state (*const steps[])(struct relay *) = {
     [RELAY_DRAIN] = step_drain,
     [RELAY_CLOSING] = step_closing,
 };
+
+/* In a tunnel it is the victim's choice when to begin, unless it has promised
+ * to. */
+static void begin_hello(struct relay *relay)
+{
+    relay->head_pending = false;
+    relay_wait(relay, relay->target.tls
+                          ? relay_head_ms(relay)
+                          : relay_ms(options_of(relay)->idle_ms, IDLE_MS));
+}
 
 /* The only writer of the state. */
 void relay_enter(struct relay *relay, enum relay_state state)
@@ -191,6 +204,9 @@ void relay_enter(struct relay *relay, enum relay_state state)
         relay_begin_closing(relay);
         break;
     case RELAY_HELLO:
+        begin_hello(relay);
+        break;
+    case RELAY_GREET:
     case RELAY_STREAM:
         break;
     }
@@ -200,6 +216,9 @@ void relay_enter(struct relay *relay, enum relay_state state)
 static enum relay_state late(struct relay *relay)
 {
     relay->timed_out = false;
+    if (relay->state == RELAY_CONNECT && !relay->last &&
+        relay_tries_next(relay))
+        return RELAY_CONNECT;
     if (relay->why == FLOW_DONE)
         relay->why = FLOW_TIMEOUT;
     if (relay->last)
@@ -211,10 +230,11 @@ static enum relay_state late(struct relay *relay)
     bool head = relay->protocol == TARGET_HTTP &&
                 exchange_head_pending(&relay->exchange);
     switch (relay->state) {
+    case RELAY_GREET:
     case RELAY_HELLO:
     case RELAY_STREAM:
         if (!head)
-            return relay->state == RELAY_HELLO ? RELAY_CLOSING : RELAY_DRAIN;
+            return relay->state == RELAY_STREAM ? RELAY_DRAIN : RELAY_CLOSING;
         facts_refused(&relay->victim, "RFC 9110 15.5.9",
                       "the request did not come in time", 0, 408);
         exchange_answer(&relay->exchange, 408,
@@ -254,8 +274,10 @@ static bool should_read(const struct relay *relay, const struct end *end)
     if (half->ask->held)
         waits -= half->parsed;
     switch (relay->state) {
+    case RELAY_GREET:
+        return victim && waits < HELLO_MOST + READ_AHEAD;
     case RELAY_HELLO:
-        return victim && waits < HELLO_MOST + READ_AHEAD &&
+        return waits < (victim ? HELLO_MOST : 0) + READ_AHEAD &&
                !relay->asks[0].held;
     case RELAY_CONNECT:
         return false;

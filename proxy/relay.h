@@ -14,11 +14,13 @@
 #include "proxy/hook.h"
 #include "proxy/sight.h"
 #include "proxy/target.h"
+#include "proxy/way.h"
 
 #include <stdbool.h>
 #include <uv.h>
 
 #define RELAY_STATES(X)                                                        \
+    X(GREET)      /* what the victim asks of a proxy: CONNECT, SOCKS */        \
     X(HELLO)      /* read the victim's ClientHello or request line */          \
     X(CONNECT)    /* TCP to the server it wanted */                            \
     X(SERVER_TLS) /* handshake with the server: the real chain */              \
@@ -33,11 +35,22 @@ enum relay_state {
 #undef X
 };
 
+/* What the victim of a proxy that it knows of has asked for so far. */
+enum relay_asked {
+    ASKED_NOTHING,
+    ASKED_URL,     /* the server of one request */
+    ASKED_TUNNEL,  /* bytes to and from a server; not answered yet */
+    ASKED_GRANTED, /* and it was told that it has them */
+};
+
+enum relay_socks { SOCKS_GREETING, SOCKS_LOGIN, SOCKS_REQUEST };
+
 struct streams;
 struct worker;
 
 struct relay {
     struct worker *worker;
+    const struct way_in *way;    /* by which the victim came in */
     struct relay *before, *next; /* in the worker's list */
     enum relay_state state;
     struct flow flow;
@@ -50,11 +63,18 @@ struct relay {
     bool advancing, again; /* relay_advance() is under way; was called */
 
     uv_connect_t connect;
-    int connect_status; /* 1: under way */
+    int connect_status;     /* 1: under way */
+    unsigned server_index;  /* of the addresses that its name has */
+    bool server_going;      /* the handle of the one before is closing */
+    enum relay_asked asked; /* way_is_asked() */
+    enum relay_socks socks;
+    const char *login; /* that it gave, "user:password"; NULL */
+    bool turned_away;  /* we have no room for it: no more than a word */
     struct target target;
     enum target_protocol protocol;
     struct sight *sight; /* of a sealed flow; NULL: nobody wants to know */
     const char *refusal; /* why the server is not even tried; NULL */
+    bool forbidden;      /* because it is outside of the walls */
     const char *sni;     /* that the victim sent; NULL: none */
     struct forge_plan plan;
     char alpn[8][32]; /* what the victim offered */
@@ -82,8 +102,9 @@ struct relay {
     int victim_alert; /* that the victim sent; -1: none */
 };
 
-/* Take the connection that `listener` offers. */
-void relay_accept(struct worker *worker, uv_stream_t *listener);
+/* Take the connection that `listener` offers. `way` must outlive it. */
+void relay_accept(struct worker *worker, const struct way_in *way,
+                  uv_stream_t *listener);
 
 /* No descriptor is left. libuv keeps one back for that, but several loops race
  * for it, and a loop without it would accept in vain for ever. So the newest
@@ -102,5 +123,18 @@ size_t relay_held(const struct relay *relay);
 void relay_advance(struct relay *relay);
 void relay_handle_closed(struct relay *relay);
 const char *relay_state_name(enum relay_state state);
+
+/* Requests come as to a proxy, with a URL, and go on as to their server. */
+static inline bool relay_forwards(const struct relay *relay)
+{
+    return relay->way->mode == WAY_HTTP && relay->asked <= ASKED_URL;
+}
+
+/* The port of servers that are named without one. */
+static inline int relay_port(const struct relay *relay)
+{
+    return relay->way->port ? relay->way->port
+                            : address_port(&relay->flow.listener);
+}
 
 #endif

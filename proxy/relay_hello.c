@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * HELLO and CONNECT: what the victim speaks, which server it wants, and the
- * way there. */
+ * HELLO: what the victim speaks. When it has asked for a tunnel the server is
+ * connected already, else it is known from here which one it is. */
 #include "proxy/relay_parts.h"
 
-#include "proxy/base/dial_loop.h"
 #include "proxy/facts.h"
 #include "proxy/streams.h"
 
-#include <stdio.h>
 #include <string.h>
 
-/* ---- HELLO --------------------------------------------------------------- */
+/* ---- TLS ----------------------------------------------------------------- */
+
+/* The way to the server; in a tunnel and behind STARTTLS it stands already. */
+static enum relay_state after_hello(struct relay *relay)
+{
+    return relay->server.open ? relay_connected(relay) : RELAY_CONNECT;
+}
 
 static enum hook_act ask_hello(const struct hook *hook, struct relay *relay,
                                void *about)
@@ -52,14 +56,6 @@ static int note_hello(struct relay *relay, const struct hello *hello,
     return relay->sni ? 0 : -1;
 }
 
-/* Behind STARTTLS the way to the server stands already. */
-static enum relay_state go_to_server(struct relay *relay)
-{
-    if (!relay->server.open)
-        return RELAY_CONNECT;
-    return relay_lets_pass(relay) ? RELAY_STREAM : RELAY_SERVER_TLS;
-}
-
 static enum relay_state hello_tls(struct relay *relay)
 {
     struct buf *in = &relay->victim.in;
@@ -83,25 +79,23 @@ static enum relay_state hello_tls(struct relay *relay)
     relay->shown_leg = LEG_NONE;
     if (act == HOOK_CUT)
         return relay_cut(relay, FLOW_CUT);
-    return act == HOOK_WAIT ? RELAY_HELLO : go_to_server(relay);
+    return act == HOOK_WAIT ? RELAY_HELLO : after_hello(relay);
 }
+
+/* ---- what else ----------------------------------------------------------- */
 
 static enum relay_state hello_http(struct relay *relay)
 {
-    switch (exchange_peek(&relay->exchange)) {
-    case 0:
-        return RELAY_HELLO;
-    case 1:
-        return RELAY_CONNECT;
-    default:
+    ssize_t len = exchange_peek(&relay->exchange);
+    if (len < 0)
         return relay_over(relay, FLOW_REFUSED);
-    }
+    return len ? after_hello(relay) : RELAY_HELLO;
 }
 
 /* What does the victim speak? -1: not known yet. */
 static int guess_protocol(struct relay *relay)
 {
-    const struct target *upstream = options_of(relay)->upstream;
+    const struct target *upstream = way_target(relay->way);
     const struct buf *in = &relay->victim.in;
     if (relay->protocol != TARGET_GUESS)
         return relay->protocol;
@@ -115,12 +109,12 @@ static int guess_protocol(struct relay *relay)
  * first: nothing is looked at. */
 static bool server_speaks_first(const struct relay *relay)
 {
-    const struct target *upstream = options_of(relay)->upstream;
+    const struct target *upstream = way_target(relay->way);
     if (relay->server.open)
         return false;
     if (upstream)
         return upstream->protocol == TARGET_RAW && !upstream->tls;
-    return options_of(relay)->transparent &&
+    return way_takes_over(relay->way) &&
            starttls_by_port(address_port(&relay->flow.listener));
 }
 
@@ -146,197 +140,75 @@ static int speaks_h2(struct relay *relay)
     return h2;
 }
 
+/* No room for it. Silence tells nobody how to say so: the victim has a moment
+ * to show what it speaks, and TLS hears an alert, HTTP a 503, others the end
+ * of the connection. */
+enum relay_state relay_turn_away(struct relay *relay)
+{
+    static const char sentence[] = "too many connections";
+    const struct buf *in = &relay->victim.in;
+    if (!buf_len(in) && !relay->victim.fin_in)
+        return relay->state;
+    relay->flow.tls = hello_looks_like_tls(buf_head(in), buf_len(in));
+    int protocol = guess_protocol(relay);
+    if (relay->flow.tls)
+        return relay_fail(relay, 503, SSL_AD_INTERNAL_ERROR, sentence);
+    if (protocol == TARGET_HTTP)
+        exchange_answer(&relay->exchange, 503, sentence);
+    return relay_over(relay, FLOW_REFUSED);
+}
+
+/* In a tunnel nobody has to speak: the server may, or the victim may leave.
+ * Where TLS was promised, it is the victim's turn. */
+static enum relay_state hello_silent(struct relay *relay)
+{
+    const struct end *server = &relay->server;
+    bool ended = relay->victim.fin_in;
+    if (!server->open || relay->target.tls)
+        return ended ? RELAY_CLOSING : RELAY_HELLO;
+    if (!ended && !buf_len(&server->in) && !server->fin_in)
+        return RELAY_HELLO;
+    relay->protocol = TARGET_RAW;
+    return relay_connected(relay);
+}
+
+/* A first word that has begun must end. */
+static void time_first_word(struct relay *relay)
+{
+    if (relay->head_pending || !relay->server.open)
+        return;
+    relay_wait(relay, relay_head_ms(relay));
+    relay->head_pending = true;
+}
+
 enum relay_state relay_step_hello(struct relay *relay)
 {
     const struct end *victim = &relay->victim;
+    if (relay->turned_away)
+        return server_speaks_first(relay) ? relay_over(relay, FLOW_REFUSED)
+                                          : relay_turn_away(relay);
     if (server_speaks_first(relay)) {
         relay->protocol = TARGET_RAW;
         return RELAY_CONNECT;
     }
     size_t len = buf_len(&victim->in);
     if (!len)
-        return victim->fin_in ? RELAY_CLOSING : RELAY_HELLO;
+        return hello_silent(relay);
+    time_first_word(relay);
     if (hello_looks_like_tls(buf_head(&victim->in), len)) {
-        relay->flow.sealed = !relay->worker->leaves;
+        relay->flow.sealed = !relay->worker->leaves || relay->way->pass_tls;
         return hello_tls(relay);
     }
-    if (relay->server.open)
+    if (relay->server.open && relay->target.tls)
         return broken_promise(relay);
     int h2 = speaks_h2(relay);
     if (h2)
-        return h2 > 0           ? RELAY_CONNECT
+        return h2 > 0           ? after_hello(relay)
                : victim->fin_in ? RELAY_CLOSING
                                 : RELAY_HELLO;
     int protocol = guess_protocol(relay);
     if (protocol < 0)
         return victim->fin_in ? RELAY_CLOSING : RELAY_HELLO;
     relay->protocol = (enum target_protocol)protocol;
-    return protocol == TARGET_HTTP ? hello_http(relay) : RELAY_CONNECT;
-}
-
-/* ---- CONNECT ------------------------------------------------------------- */
-
-/* Without an operator's word and without transparency, the victim's own. */
-static int target_as_named(struct relay *relay, struct err *err)
-{
-    const struct flow *flow = &relay->flow;
-    const struct http1_head *head = &relay->worker->head;
-    int port = address_port(&flow->listener);
-    const char *name = flow->server_name;
-    size_t len = name ? strlen(name) : 0;
-    if (!flow->tls && relay->protocol == TARGET_HTTP && !relay->victim_h2) {
-        name = (const char *)buf_head(&relay->victim.in) + head->host.at;
-        len = head->host.len;
-    }
-    relay->target.tls = flow->tls;
-    if (len && !target_from_host(name, len, port, &relay->target))
-        return 0;
-    err_set(err, relay->victim_h2
-                     ? "HTTP/2 without TLS names its server in frames that "
-                       "come later; this proxy needs an upstream for it"
-                     : "the victim named no server");
-    return -1;
-}
-
-/* As IPv6 writes it, so that ::ffff:127.0.0.1 is 127.0.0.1 (RFC 4291
- * 2.5.5.2). */
-static struct in6_addr host_bytes(const union address *address)
-{
-    struct in6_addr bytes = {{{[10] = 0xff, [11] = 0xff}}};
-    if (address->any.sa_family == AF_INET6)
-        return address->v6.sin6_addr;
-    memcpy(&bytes.s6_addr[12], &address->v4.sin_addr, 4);
-    return bytes;
-}
-
-static bool same_host(const union address *a, const union address *b)
-{
-    struct in6_addr one = host_bytes(a), other = host_bytes(b);
-    return IN6_ARE_ADDR_EQUAL(&one, &other);
-}
-
-/* 0.0.0.0 and :: are whatever address this host has. */
-static bool is_any_host(const union address *address)
-{
-    static const union address none = {.v4 = {.sin_family = AF_INET}};
-    return same_host(address, &none) ||
-           (address->any.sa_family == AF_INET6 &&
-            IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr));
-}
-
-/* Would we connect to ourselves? On the way to an address of its own a host
- * takes that same address as its source. */
-static bool is_ourselves(const struct relay *relay)
-{
-    const struct flow *flow = &relay->flow;
-    if (options_of(relay)->transparent)
-        return same_host(&flow->victim, &flow->listener);
-    return address_port(&flow->server) == address_port(&flow->listener) &&
-           (same_host(&flow->server, &flow->listener) ||
-            is_any_host(&flow->server));
-}
-
-/* Fill in target and flow.server. */
-static int find_server(struct relay *relay, struct err *err)
-{
-    const struct proxy_options *options = options_of(relay);
-    struct flow *flow = &relay->flow;
-    if (options->upstream) {
-        relay->target = *options->upstream;
-    } else if (options->transparent) {
-        flow->server = flow->listener;
-        relay->target.tls = flow->tls;
-        if (!flow->tls)
-            relay->target.starttls =
-                starttls_by_port(address_port(&flow->listener));
-    } else if (target_as_named(relay, err)) {
-        return -1;
-    }
-    if (!flow->server.any.sa_family &&
-        dial_resolve(relay->target.host, relay->target.port, &flow->server,
-                     err))
-        return -1;
-    if (!is_ourselves(relay))
-        return 0;
-    err_set(err, "the server that the victim wants is this proxy itself");
-    return -1;
-}
-
-static void on_connect(uv_connect_t *request, int status)
-{
-    struct relay *relay = request->data;
-    relay->connect_status = status;
-    relay_advance(relay);
-}
-
-static void learn_server_name(struct relay *relay)
-{
-    struct flow *flow = &relay->flow;
-    const struct http1_head *head = &relay->worker->head;
-    if (flow->server_name)
-        return;
-    if (*relay->target.host)
-        flow->server_name = arena_text(&flow->arena, relay->target.host);
-    else if (relay->protocol == TARGET_HTTP && !relay->victim_h2 &&
-             head->host.len)
-        flow->server_name = arena_copy(
-            &flow->arena, buf_head(&relay->victim.in) + head->host.at,
-            head->host.len);
-}
-
-void relay_begin_connect(struct relay *relay)
-{
-    struct err err = ERR_INIT;
-    relay->connect_status = UV_EAI_NONAME;
-    relay_wait(relay, relay_ms(options_of(relay)->connect_ms, CONNECT_MS));
-    if (find_server(relay, &err)) {
-        relay->refusal = arena_text(&relay->flow.arena, err.text);
-        return;
-    }
-    learn_server_name(relay);
-    relay->connect.data = relay;
-    if (end_open(&relay->server, relay, LEG_SERVER))
-        return;
-    relay->connect_status = 1;
-    if (dial_start(&relay->connect, &relay->server.tcp, &relay->flow.server,
-                   on_connect, &err)) {
-        relay->refusal = arena_text(&relay->flow.arena, err.text);
-        relay->connect_status = UV_ECONNREFUSED;
-    }
-}
-
-enum relay_state relay_unreachable(struct relay *relay, int status)
-{
-    char address[ADDRESS_TEXT], reason[512];
-    address_text(&relay->flow.server, address);
-    if (relay->refusal)
-        snprintf(reason, sizeof reason, "%s", relay->refusal);
-    else
-        snprintf(reason, sizeof reason, "the server at %s: %s", address,
-                 uv_strerror(status));
-    facts_unreachable(relay, reason);
-    return relay_fail(relay, status == UV_ETIMEDOUT ? 504 : 502,
-                      relay->refusal ? SSL_AD_UNRECOGNIZED_NAME
-                                     : SSL3_AD_HANDSHAKE_FAILURE,
-                      reason);
-}
-
-enum relay_state relay_step_connect(struct relay *relay)
-{
-    struct end *server = &relay->server;
-    int len = sizeof relay->flow.local;
-    if (relay->connect_status > 0)
-        return RELAY_CONNECT;
-    if (relay->connect_status < 0)
-        return relay_unreachable(relay, relay->connect_status);
-    uv_tcp_getsockname(&server->tcp, &relay->flow.local.any, &len);
-    end_ready(server);
-    facts_opened(server);
-    if (relay->target.starttls && relay_may_change(relay))
-        return relay_cut(relay, FLOW_FAILED);
-    if (relay_lets_pass(relay))
-        return RELAY_STREAM;
-    if (relay->target.tls)
-        return RELAY_SERVER_TLS;
-    return relay->flow.tls ? RELAY_VICTIM_TLS : RELAY_STREAM;
+    return protocol == TARGET_HTTP ? hello_http(relay) : after_hello(relay);
 }

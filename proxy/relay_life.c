@@ -4,7 +4,6 @@
  * closed, and freed when libuv has given its last handle back. */
 #include "proxy/relay_parts.h"
 
-#include "proxy/answer.h"
 #include "proxy/facts.h"
 #include "proxy/filter.h"
 #include "proxy/streams.h"
@@ -52,12 +51,14 @@ static void link_relay(struct relay *relay)
     worker->count++;
 }
 
-static struct relay *relay_new(struct worker *worker)
+static struct relay *relay_new(struct worker *worker, const struct way_in *way)
 {
     struct relay *relay = calloc(1, sizeof *relay);
     if (!relay)
         return NULL;
     relay->worker = worker;
+    relay->way = way;
+    relay->state = way_is_asked(way) ? RELAY_GREET : RELAY_HELLO;
     relay->victim.peer = &relay->server;
     relay->server.peer = &relay->victim;
     relay->server.relay = relay;
@@ -71,15 +72,6 @@ static struct relay *relay_new(struct worker *worker)
     relay->handles = 1;
     link_relay(relay);
     return relay;
-}
-
-static void turn_away(struct end *victim)
-{
-    static const char sentence[] = "too many connections";
-    struct buf out = {0};
-    if (!answer_write(&out, 503, sentence))
-        end_send(victim, buf_head(&out), buf_len(&out));
-    buf_free(&out);
 }
 
 static int greet(struct relay *relay, uv_stream_t *listener)
@@ -117,9 +109,10 @@ static void drop(struct worker *worker, uv_stream_t *listener)
     uv_close((uv_handle_t *)&worker->dropped, on_dropped);
 }
 
-void relay_accept(struct worker *worker, uv_stream_t *listener)
+void relay_accept(struct worker *worker, const struct way_in *way,
+                  uv_stream_t *listener)
 {
-    struct relay *relay = relay_new(worker);
+    struct relay *relay = relay_new(worker, way);
     if (!relay) {
         drop(worker, listener);
         return;
@@ -131,11 +124,12 @@ void relay_accept(struct worker *worker, uv_stream_t *listener)
         return;
     }
     facts_opened(&relay->victim);
-    relay_wait(relay, relay_head_ms(relay));
-    if (worker->count > worker->most) {
-        turn_away(&relay->victim);
-        relay_enter(relay, relay_over(relay, FLOW_REFUSED));
-    }
+    relay->turned_away = worker->count > worker->most;
+    if (relay->turned_away)
+        relay->why = FLOW_REFUSED;
+    relay_wait(relay, relay->turned_away
+                          ? relay_ms(options_of(relay)->drain_ms, DRAIN_MS)
+                          : relay_head_ms(relay));
     relay_advance(relay);
 }
 
@@ -152,7 +146,7 @@ bool relay_shed(struct worker *worker)
 
 void relay_stop(struct relay *relay)
 {
-    bool idle = relay->state == RELAY_HELLO ||
+    bool idle = relay->state == RELAY_GREET || relay->state == RELAY_HELLO ||
                 (relay->state == RELAY_STREAM && !relay->tunnel &&
                  relay->protocol == TARGET_HTTP &&
                  (relay->streams ? streams_idle(relay->streams)
@@ -261,8 +255,11 @@ static void unlink_relay(struct relay *relay)
 void relay_handle_closed(struct relay *relay)
 {
     struct worker *worker = relay->worker;
-    if (--relay->handles)
+    if (--relay->handles) {
+        if (relay->server_going && relay->state == RELAY_CONNECT)
+            relay_begin_connect(relay);
         return;
+    }
     unlink_relay(relay);
     end_free(&relay->victim);
     end_free(&relay->server);

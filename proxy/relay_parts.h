@@ -39,6 +39,7 @@ static inline bool intercepts_tls(const struct relay *relay)
 
 /* A step looks at one state and says which comes next; the same one: it waits
  * for libuv, for a hook or for the timer. */
+enum relay_state relay_step_greet(struct relay *relay);
 enum relay_state relay_step_hello(struct relay *relay);
 enum relay_state relay_step_connect(struct relay *relay);
 enum relay_state relay_step_server_tls(struct relay *relay);
@@ -48,6 +49,20 @@ enum relay_state relay_step_stream(struct relay *relay);
 /* Is the victim's TLS left alone? The server is known by now. Decides, reports
  * it, and begins to look. */
 bool relay_lets_pass(struct relay *relay);
+
+/* The server is connected: what comes next? */
+enum relay_state relay_connected(struct relay *relay);
+
+/* The name of the server has another address: it will be tried. */
+bool relay_tries_next(struct relay *relay);
+
+/* What the victim asked of us: it has it, or it cannot have it. */
+enum relay_state relay_grant(struct relay *relay);
+enum relay_state relay_deny(struct relay *relay, int status,
+                            const char *reason);
+
+/* Say in the victim's language that there is no room for it. */
+enum relay_state relay_turn_away(struct relay *relay);
 
 /* What is done once, when a state is entered. */
 void relay_begin_connect(struct relay *relay);

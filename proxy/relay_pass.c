@@ -22,7 +22,8 @@ bool relay_lets_pass(struct relay *relay)
     if (!flow->tls)
         return false;
     if (flow->sealed) {
-        facts_passed(relay, "no-signer", NULL);
+        facts_passed(relay, relay->way->pass_tls ? "listener" : "no-signer",
+                     NULL);
     } else {
         why = pass_look(options_of(relay)->pass, &flow->victim, &flow->server,
                         relay->sni, &rule);

@@ -279,6 +279,8 @@ enum relay_state relay_step_stream(struct relay *relay)
         return relay_cut(relay, FLOW_FAILED);
     case EXCHANGE_TUNNEL:
         return stream_bytes(relay);
+    case EXCHANGE_GREET:
+        return RELAY_GREET;
     }
     return RELAY_STREAM;
 }

@@ -27,11 +27,14 @@ static void begin_side(struct end *end)
 
 /* ---- SERVER_TLS ---------------------------------------------------------- */
 
-/* Which name must the server prove? The one that the operator or the victim
- * gave; without any, the address that the victim's packets went to. */
+/* Which name must the server prove? The one that the operator gave, or the
+ * victim in its hello, or to a proxy; without any, the address that the
+ * victim's packets went to. */
 static const char *server_identity(struct relay *relay, char text[ADDRESS_TEXT])
 {
     const union address *server = &relay->flow.server;
+    if (relay->asked == ASKED_GRANTED && relay->sni)
+        return relay->sni;
     if (*relay->target.host)
         return relay->target.host;
     if (relay->flow.server_name)
@@ -167,7 +170,7 @@ static X509 *original_of(const struct relay *relay)
 }
 
 /* The forged leaf carries the name that the victim asked for: its SNI, else
- * the address that it wanted to reach. */
+ * what it asked a proxy for, else the address that it wanted to reach. */
 static void plan_name(struct relay *relay)
 {
     const union address *address = &relay->flow.listener;
@@ -175,7 +178,9 @@ static void plan_name(struct relay *relay)
     if (relay->plan.server_name)
         return;
     relay->plan.server_name = relay->sni;
-    if (relay->sni)
+    if (!relay->sni && relay->asked == ASKED_GRANTED)
+        relay->plan.server_name = relay->target.host;
+    if (relay->plan.server_name)
         return;
     if (address->any.sa_family == AF_INET6)
         uv_ip6_name(&address->v6, text, sizeof text);

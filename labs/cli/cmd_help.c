@@ -7,6 +7,7 @@
 #include "labs/engine/words.h"
 #include "labs/report/explain_text.h"
 #include "labs/report/subject.h"
+#include "proxy/way.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -164,6 +165,37 @@ static void help_refusals(const struct term *term)
     }
 }
 
+/* Name and value of each row stand over its sentence: some are long. */
+static void help_rows(const struct term *term,
+                      const struct way_row *(*row)(unsigned index),
+                      const char *before, const char *behind)
+{
+    for (unsigned i = 0; row(i); i++) {
+        char head[128];
+        snprintf(head, sizeof head, "%s" TERM_BOLD "%s" TERM_PLAIN "%s%s",
+                 before, row(i)->name, behind, row(i)->value);
+        term_flow(stdout, term, head, 0, "");
+        term_flow(stdout, term, row(i)->sentence, 4, "    ");
+    }
+}
+
+static void help_ways(const struct term *term)
+{
+    term_flow(stdout, term,
+              "How victims come in to 'mitmlab proxy', and who says where they "
+              "want to go. Each --listen is one way; there may be several at "
+              "once.",
+              0, "");
+    putchar('\n');
+    help_rows(term, way_row, "", "@ADDRESS:PORT");
+    term_flow(stdout, term, "\nBehind the way, each with a comma:", 0, "");
+    help_rows(term, way_flag_row, ",", "");
+    term_flow(stdout, term,
+              "\nFor example: mitmlab proxy --listen http@127.0.0.1:3128 "
+              "--listen socks@127.0.0.1:1080 --hosts hosts --ca rogue",
+              0, "");
+}
+
 static const struct topic {
     const char *name, *sentence;
     void (*print)(const struct term *term);
@@ -177,6 +209,7 @@ static const struct topic {
     {"exit-codes", "what the exit code says", help_exit_codes},
     {"events", "the kinds of events, who writes them, what is in them",
      help_events},
+    {"ways", "how victims come in to the proxy", help_ways},
     {0},
 };
 

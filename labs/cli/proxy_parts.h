@@ -44,7 +44,6 @@ struct proxy_wishes {
 struct proxy_setup {
     struct proxy_options options;
     unsigned workers;
-    struct target upstream;
     struct ca *rogue, *lab;
     X509 *anchor;
     struct attack_run *runs[PROXY_HOOKS_MOST];

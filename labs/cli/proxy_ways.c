@@ -4,45 +4,60 @@
 #include "labs/cli/proxy_parts.h"
 #include "proxy/intercept.h"
 
-static int take_addresses(const struct proxy_wishes *wishes,
-                          struct proxy_setup *setup, struct err *err)
+/* What a listener is that names no way in. */
+static int usual_way(const struct proxy_wishes *wishes, struct way_in *out,
+                     struct err *err)
 {
-    struct proxy_options *options = &setup->options;
-    if (!wishes->ways.listen.count ||
-        wishes->ways.listen.count > PROXY_LISTEN_MOST) {
-        err_code(err, EXIT_USAGE,
-                 "proxy wants 1 to %d times --listen ADDRESS:PORT",
-                 PROXY_LISTEN_MOST);
-        return -1;
-    }
-    for (unsigned i = 0; i < wishes->ways.listen.count; i++)
-        if (address_parse(wishes->ways.listen.items[i], &options->listen[i],
-                          err) ||
-            dial_check(&options->listen[i], err))
+    *out = (struct way_in){.mode = WAY_SNI};
+    if (wishes->ways.upstream) {
+        out->mode = WAY_REVERSE;
+        if (target_parse(wishes->ways.upstream, &out->target, err))
             return -1;
-    options->listen_count = wishes->ways.listen.count;
-    if (!wishes->ways.upstream)
-        return 0;
-    if (target_parse(wishes->ways.upstream, &setup->upstream, err))
-        return -1;
-    options->upstream = &setup->upstream;
+    }
+    if (wishes->ways.transparent)
+        out->mode = WAY_TRANSPARENT;
+    return 0;
+}
+
+static int check_target(const struct way_in *way, struct err *err)
+{
     union address address;
     struct err ignored;
+    const struct target *target = way_target(way);
     /* A name may become known later; an address is judged now. */
-    if (dial_resolve(setup->upstream.host, setup->upstream.port, &address,
-                     &ignored))
+    if (!target || dial_resolve(target->host, target->port, &address, &ignored))
         return 0;
     return dial_check(&address, err);
 }
 
-static int intercept(const struct proxy_wishes *wishes,
+static int take_ways(const struct proxy_wishes *wishes,
                      struct proxy_setup *setup, struct err *err)
 {
     struct proxy_options *options = &setup->options;
-    if (!wishes->ways.transparent)
-        return 0;
-    options->transparent = true;
-    if (intercept_start(options->listen, options->listen_count, err))
+    const struct option_list *list = &wishes->ways.listen;
+    struct way_in usual;
+    if (!list->count || list->count > PROXY_LISTEN_MOST) {
+        err_code(err, EXIT_USAGE,
+                 "proxy wants 1 to %d times --listen "
+                 "[MODE@]ADDRESS:PORT[=URL]; 'mitmlab help ways' lists them",
+                 PROXY_LISTEN_MOST);
+        return -1;
+    }
+    if (usual_way(wishes, &usual, err))
+        return -1;
+    for (unsigned i = 0; i < list->count; i++)
+        if (way_parse(list->items[i], &usual, &options->ways[i], err) ||
+            dial_check(&options->ways[i].address, err) ||
+            check_target(&options->ways[i], err))
+            return -1;
+    options->ways_count = list->count;
+    return 0;
+}
+
+static int intercept(struct proxy_setup *setup, struct err *err)
+{
+    struct proxy_options *options = &setup->options;
+    if (intercept_start(options->ways, options->ways_count, err))
         return -1;
     setup->intercepts = true;
     return 0;
@@ -50,21 +65,24 @@ static int intercept(const struct proxy_wishes *wishes,
 
 static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
 {
+    option_row(rows,
+               (struct option){"listen", 'l', OPTION_LIST,
+                               "[MODE@]ADDRESS:PORT[=URL]",
+                               "Take victims in here, by one of the ways of "
+                               "'mitmlab help ways'; may be given again",
+                               &wishes->ways.listen});
     option_row(rows, (struct option){
-                         "listen", 'l', OPTION_LIST, "ADDRESS:PORT",
-                         "Take TLS and plain HTTP here; may be given again",
-                         &wishes->ways.listen});
+                         "upstream", 'u', OPTION_TEXT, "URL",
+                         "For listeners without a MODE: connect to http://, "
+                         "https://, tcp:// or tls://HOST[:PORT]; smtp, imap, "
+                         "pop3 and ftp go on inside TLS after STARTTLS",
+                         &wishes->ways.upstream});
     option_row(rows,
                (struct option){
-                   "upstream", 'u', OPTION_TEXT, "URL",
-                   "Connect to http://, https://, tcp:// or tls://HOST[:PORT]; "
-                   "smtp, imap, pop3 and ftp go on inside TLS after STARTTLS",
-                   &wishes->ways.upstream});
-    option_row(
-        rows, (struct option){
-                  "transparent", 0, OPTION_FLAG, NULL,
-                  "Take over connections that pass through this place of a lab",
-                  &wishes->ways.transparent});
+                   "transparent", 0, OPTION_FLAG, NULL,
+                   "For listeners without a MODE: take over connections that "
+                   "pass through this place of a lab",
+                   &wishes->ways.transparent});
     option_row(rows, (struct option){
                          "hosts", 0, OPTION_TEXT, "FILE",
                          "The lab's table of names, in the format of hosts(5)",
@@ -76,15 +94,13 @@ static int take(const struct proxy_wishes *wishes, struct proxy_setup *setup,
 {
     if (wishes->ways.hosts)
         dial_use_hosts(wishes->ways.hosts);
-    return take_addresses(wishes, setup, err) || intercept(wishes, setup, err)
-               ? -1
-               : 0;
+    return take_ways(wishes, setup, err) || intercept(setup, err) ? -1 : 0;
 }
 
 static void undo(struct proxy_setup *setup)
 {
     if (setup->intercepts)
-        intercept_stop(setup->options.listen, setup->options.listen_count);
+        intercept_stop(setup->options.ways, setup->options.ways_count);
 }
 
 const struct proxy_part proxy_part_ways = {"ways in", rows, take, undo};

@@ -295,25 +295,24 @@ static bool line_has_name(char *line, const char *host, int port,
     return false;
 }
 
-/* First match of the family, or of the other if there is none. */
-static bool table_find(FILE *file, const char *host, int port,
-                       union address *out)
+/* The nth match of this family; *nth is lowered by those before it. */
+static bool table_find_family(FILE *file, const char *host, int port,
+                              int family, unsigned *nth, union address *out)
 {
     char line[1024];
-    union address found;
-    bool second_best = false;
-    while (fgets(line, sizeof line, file)) {
-        if (!line_has_name(line, host, port, &found))
-            continue;
-        if (found.any.sa_family == AF_INET) {
-            *out = found;
+    rewind(file);
+    while (fgets(line, sizeof line, file))
+        if (line_has_name(line, host, port, out) &&
+            out->any.sa_family == family && !(*nth)--)
             return true;
-        }
-        if (!second_best)
-            *out = found;
-        second_best = true;
-    }
-    return second_best;
+    return false;
+}
+
+static bool table_find(FILE *file, const char *host, int port, unsigned nth,
+                       union address *out)
+{
+    return table_find_family(file, host, port, AF_INET, &nth, out) ||
+           table_find_family(file, host, port, AF_INET6, &nth, out);
 }
 
 /* "bank.lab.test." is "bank.lab.test": the dot only says that it is whole. */
@@ -325,16 +324,24 @@ static void strip_dot(const char *host, char name[256])
     snprintf(name, 256, "%.*s", (int)(len > 255 ? 255 : len), host);
 }
 
-int dial_resolve(const char *host, int port, union address *out,
-                 struct err *err)
+/* Numbers, and the one name that needs no table. */
+static bool is_plain(const char *name, int port, union address *out)
+{
+    return number_parse(name, port, out) ||
+           (!strcasecmp(name, "localhost") &&
+            number_parse("127.0.0.1", port, out));
+}
+
+int dial_resolve_nth(const char *host, int port, unsigned nth,
+                     union address *out, struct err *err)
 {
     char name[256];
     strip_dot(host, name);
-    if (number_parse(name, port, out))
-        return 0;
-    if (!strcasecmp(name, "localhost")) {
-        number_parse("127.0.0.1", port, out);
-        return 0;
+    if (is_plain(name, port, out)) {
+        if (!nth)
+            return 0;
+        err_set(err, "%.200s has no other address", host);
+        return -1;
     }
     const char *path = hosts_path ? hosts_path : getenv("MITMLAB_HOSTS");
     FILE *file = path ? fopen(path, "re") : NULL;
@@ -342,7 +349,7 @@ int dial_resolve(const char *host, int port, union address *out,
         err_errno(err, "open the table of names %s", path);
         return -1;
     }
-    bool found = file && table_find(file, name, port, out);
+    bool found = file && table_find(file, name, port, nth, out);
     if (file)
         fclose(file);
     if (found)
@@ -350,6 +357,12 @@ int dial_resolve(const char *host, int port, union address *out,
     err_code(err, EXIT_CONTAINMENT, "%.200s: name not in this lab%s", host,
              path ? "" : " (give a table of names with --hosts FILE)");
     return -1;
+}
+
+int dial_resolve(const char *host, int port, union address *out,
+                 struct err *err)
+{
+    return dial_resolve_nth(host, port, 0, out, err);
 }
 
 /* ---- connections --------------------------------------------------------- */

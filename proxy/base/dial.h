@@ -62,6 +62,11 @@ void dial_use_hosts(const char *path);
 int dial_resolve(const char *host, int port, union address *out,
                  struct err *err);
 
+/* The same for a name with several addresses: the one with this number, from
+ * 0. -1 also when there are not as many. */
+int dial_resolve_nth(const char *host, int port, unsigned nth,
+                     union address *out, struct err *err);
+
 /* The address of this place ($MITMLAB_SOURCE), if it says one that can reach
  * `to`. */
 bool dial_source(const union address *to, union address *out);

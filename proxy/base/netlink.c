@@ -362,6 +362,10 @@ static int rule_ask(int fd, int type, int flags,
         struct fib_rule_port_range range = {rule->port, rule->port};
         netlink_put(&message, FRA_DPORT_RANGE, &range, sizeof range);
     }
+    if (rule->from_port) {
+        struct fib_rule_port_range range = {rule->from_port, rule->from_port};
+        netlink_put(&message, FRA_SPORT_RANGE, &range, sizeof range);
+    }
     return ask(fd, &message, err, "change a routing rule for",
                rule->from_device ? rule->from_device : "any interface");
 }

@@ -106,6 +106,7 @@ struct netlink_rule {
     const char *from_device; /* came in by this interface; NULL: any */
     uint8_t protocol;        /* IPPROTO_TCP; 0: any */
     uint16_t port;           /* destination; 0: any */
+    uint16_t from_port;      /* source; 0: any */
     uint32_t table;
     uint32_t priority;
 };

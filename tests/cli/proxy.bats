@@ -169,10 +169,12 @@ LUA
         exec {fd}<>"/dev/tcp/127.0.0.1/$proxy"
         held+=("$fd")
     done
-    # The last of these are answered while there are descriptors for it, then
-    # the proxy hangs up; the first ones are served.
+    # The last of these are answered, if they speak, while there are descriptors
+    # for it, then the proxy hangs up; the first ones are served.
     heard=0
-    for fd in "${held[@]}"; do
+    trap '' PIPE
+    for fd in "${held[@]:5}"; do
+        printf 'GET / HTTP/1.1\r\nHost: a\r\n\r\n' >&"$fd" || continue
         if read -r -t 0.05 line <&"$fd" && [[ $line == "HTTP/1.1 503 "* ]]; then
             heard=$((heard + 1))
         fi

@@ -104,10 +104,11 @@ static void guess_prepare(struct stage *stage)
     char text[ADDRESS_TEXT];
     struct err err = ERR_INIT;
     tls_stage_prepare(stage, "https");
-    stage->options.upstream = NULL;
+    stage_takes(stage, WAY_SNI);
     stage->options.insecure_upstream = true;
     snprintf(text, sizeof text, "127.0.0.2:%d", stage->upstream.port);
-    assert_int_equal(address_parse(text, &stage->options.listen[0], &err), 0);
+    assert_int_equal(address_parse(text, &stage->options.ways[0].address, &err),
+                     0);
     stage_raise(stage);
 }
 
@@ -159,11 +160,12 @@ static void a_first_word_that_drips_inside_tls_has_a_deadline(void **state)
     struct err err = ERR_INIT;
     char text[ADDRESS_TEXT];
     tls_stage_prepare(&stage, "https");
-    stage.options.upstream = NULL;
+    stage_takes(&stage, WAY_SNI);
     stage.options.insecure_upstream = true;
     stage.options.head_ms = 300;
     snprintf(text, sizeof text, "127.0.0.2:%d", stage.upstream.port);
-    assert_int_equal(address_parse(text, &stage.options.listen[0], &err), 0);
+    assert_int_equal(address_parse(text, &stage.options.ways[0].address, &err),
+                     0);
     stage_raise(&stage);
     struct talker victim =
         victim_calls(&stage, NULL, TLS1_3_VERSION, "localhost");
@@ -419,7 +421,7 @@ static void no_spelling_of_our_own_address_makes_a_circle(void **state)
         char request[128];
         struct stage stage;
         stage_prepare(&stage, "http");
-        stage.options.upstream = NULL;
+        stage_takes(&stage, WAY_SNI);
         stage.options.relays_most = 40;
         stage_raise(&stage);
         struct actor victim = victim_enters(&stage);
@@ -480,7 +482,7 @@ a_second_request_for_another_server_does_not_reach_the_first(void **state)
     static const char *const hosts[] = {"localhost", "LOCALHOST", "127.0.0.1"};
     struct stage stage;
     stage_prepare(&stage, "http");
-    stage.options.upstream = NULL;
+    stage_takes(&stage, WAY_SNI);
     stage_raise(&stage);
     struct actor victim = victim_enters(&stage), server = {.fd = -1};
     for (size_t i = 0; i < 3; i++) {

@@ -438,7 +438,7 @@ static void a_name_outside_of_the_lab_is_502(void **state)
     (void)state;
     struct stage stage;
     stage_prepare(&stage, "http");
-    stage.options.upstream = NULL;
+    stage_takes(&stage, WAY_SNI);
     stage_raise(&stage);
     struct actor victim = victim_enters(&stage);
     actor_says(&victim, "GET / HTTP/1.1\r\nHost: www.example.com\r\n\r\n");
@@ -454,7 +454,7 @@ static void without_an_upstream_the_host_field_says_where(void **state)
     char request[128];
     struct stage stage;
     stage_prepare(&stage, "http");
-    stage.options.upstream = NULL;
+    stage_takes(&stage, WAY_SNI);
     stage_raise(&stage);
     struct actor victim = victim_enters(&stage);
     snprintf(request, sizeof request,
@@ -617,22 +617,46 @@ static void an_idle_connection_is_closed(void **state)
     stage_close(&stage);
 }
 
-static void beyond_the_cap_a_victim_hears_503(void **state)
+/* Fills the proxy up, and says what one more victim hears to these bytes. */
+static void turned_away_hears(enum way_mode mode, const char *says, size_t len,
+                              const char *hears, size_t hears_len)
 {
-    (void)state;
     struct stage stage;
     stage_prepare(&stage, "http");
+    if (mode != WAY_REVERSE)
+        stage_takes(&stage, mode);
     stage.options.relays_most = 2;
+    stage.options.drain_ms = 300;
     stage_raise(&stage);
     struct actor one = victim_enters(&stage), two = victim_enters(&stage);
     stage_rest(&stage);
     struct actor three = victim_enters(&stage);
-    assert_memory_equal(actor_hears_all(&three), "HTTP/1.1 503 ", 13);
+    actor_says_bytes(&three, says, len);
+    const char *heard = actor_hears_all(&three);
+    assert_int_equal(strncmp(heard, hears, hears_len), 0);
+    if (!hears_len)
+        assert_string_equal(heard, "");
     actor_leaves(&one);
     actor_leaves(&two);
     actor_leaves(&three);
     stage_empties(&stage);
+    assert_true(stage_has_event(&stage, "flow.end", "\"why\":\"refused\""));
     stage_close(&stage);
+}
+
+static void beyond_the_cap_a_victim_hears_it_in_its_language(void **state)
+{
+    (void)state;
+    static const char get[] = GET, hello[] = "\x16\x03\x01\x02",
+                      smtp[] = "\x01";
+    static const char socks[] = "\x05\x01",
+                      alert[] = "\x15\x03\x03\x00\x02\x02";
+    turned_away_hears(WAY_REVERSE, get, sizeof get - 1, "HTTP/1.1 503 ", 13);
+    turned_away_hears(WAY_HTTP, get, sizeof get - 1, "HTTP/1.1 503 ", 13);
+    turned_away_hears(WAY_REVERSE, hello, 4, alert, 6);
+    turned_away_hears(WAY_SNI, smtp, 1, "", 0);
+    turned_away_hears(WAY_SOCKS, socks, 2, "", 0);
+    turned_away_hears(WAY_REVERSE, "", 0, "", 0); /* but not for long */
 }
 
 /* How much does a server get rid of while the victim does not read? No more
@@ -830,7 +854,7 @@ int main(void)
         cmocka_unit_test(a_head_that_drips_is_answered_408),
         cmocka_unit_test(a_second_head_has_a_deadline_too),
         cmocka_unit_test(an_idle_connection_is_closed),
-        cmocka_unit_test(beyond_the_cap_a_victim_hears_503),
+        cmocka_unit_test(beyond_the_cap_a_victim_hears_it_in_its_language),
         cmocka_unit_test(a_slow_reader_holds_the_sender_back),
         cmocka_unit_test(tiny_socket_buffers_lose_nothing),
         cmocka_unit_test(stopping_waits_for_what_is_under_way),

@@ -87,10 +87,18 @@ STAGE void stage_prepare(struct stage *stage, const char *scheme)
     snprintf(url, sizeof url, "%s://127.0.0.1:%d", scheme,
              ntohs(address.sin_port));
     assert_int_equal(target_parse(url, &stage->upstream, &err), 0);
-    stage->options.upstream = &stage->upstream;
-    stage->options.listen_count = 1;
+    stage->options.ways[0] =
+        (struct way_in){.mode = WAY_REVERSE, .target = stage->upstream};
+    stage->options.ways_count = 1;
     assert_int_equal(
-        address_parse("127.0.0.1:0", &stage->options.listen[0], &err), 0);
+        address_parse("127.0.0.1:0", &stage->options.ways[0].address, &err), 0);
+}
+
+/* Another way in, where the victim says which server it wants. */
+STAGE void stage_takes(struct stage *stage, enum way_mode mode)
+{
+    stage->options.ways[0].mode = mode;
+    stage->options.ways[0].target = (struct target){0};
 }
 
 STAGE void stage_raise(struct stage *stage)
