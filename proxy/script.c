@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/script.h"
+#include "proxy/script_flow.h"
 
 #include "proxy/script_text.h"
 
@@ -19,12 +20,6 @@ enum {
     FILE_MOST = 1024 * 1024,
 };
 
-/* What a script knows as `flow` and as `flow.headers`. Each state has one of
- * both; `view` is NULL between calls, so one that was kept leads nowhere. */
-struct handle {
-    struct view *view;
-};
-
 /* One thread's Lua state. */
 struct machine {
     struct machine *next;
@@ -32,7 +27,7 @@ struct machine {
     lua_State *lua;
     size_t memory;
     unsigned instructions;
-    struct handle *flow, *headers;
+    struct script_handles handles;
 };
 
 struct script {
@@ -45,21 +40,6 @@ struct script {
     uv_mutex_t lock;
     struct machine *machines;
 };
-
-/* One message, during one call. */
-struct view {
-    struct flow *flow;
-    struct message *message;
-    struct message before; /* as it was, fields included */
-    struct message_field *fields;
-    bool changed;
-    const char *body; /* to be set when the call has gone well */
-    size_t body_len;
-};
-
-/* Names of types, and of what else is kept in the registry. */
-static const char FLOW_TYPE[] = "flow type", HEADERS_TYPE[] = "headers type";
-static const char FLOW[] = "flow", HEADERS[] = "headers", BODY[] = "body";
 
 /* ---- limits -------------------------------------------------------------- */
 
@@ -101,278 +81,6 @@ static void wind_up(struct machine *machine)
 {
     machine->instructions = 0;
     lua_sethook(machine->lua, on_count, LUA_MASKCOUNT, INSTRUCTIONS_STEP);
-}
-
-/* ---- the message, seen from Lua ------------------------------------------ */
-
-static struct view *check_view(lua_State *lua, const char *type)
-{
-    struct handle *handle = luaL_checkudata(lua, 1, type);
-    if (!handle->view)
-        luaL_error(lua, "this flow is over; it cannot be kept");
-    return handle->view;
-}
-
-/* Before the first edit. */
-static void will_change(lua_State *lua, struct view *view)
-{
-    struct message *message = view->message;
-    if (view->changed)
-        return;
-    size_t size = message->fields_count * sizeof *message->fields;
-    view->fields = arena_alloc(message->arena, size);
-    if (!view->fields)
-        luaL_error(lua, "out of memory");
-    if (size)
-        memcpy(view->fields, message->fields, size);
-    view->before = *message;
-    view->changed = true;
-}
-
-static void undo(struct view *view)
-{
-    struct buf body = view->message->body;
-    if (!view->changed)
-        return;
-    memcpy(view->message->fields, view->fields,
-           view->before.fields_count * sizeof *view->fields);
-    struct message_field *fields = view->message->fields;
-    unsigned room = view->message->fields_room;
-    *view->message = view->before;
-    view->message->fields = fields;
-    view->message->fields_room = room;
-    view->message->body = body;
-}
-
-static const char *copied(lua_State *lua, struct view *view, const char *text,
-                          size_t len)
-{
-    const char *copy = arena_copy(view->message->arena, text, len);
-    if (!copy)
-        luaL_error(lua, "out of memory");
-    return copy;
-}
-
-static int push_text(lua_State *lua, const char *text)
-{
-    if (text)
-        lua_pushstring(lua, text);
-    else
-        lua_pushnil(lua);
-    return 1;
-}
-
-static int get_body(lua_State *lua, struct view *view)
-{
-    const struct buf *body = &view->message->body;
-    if (view->body)
-        lua_pushlstring(lua, view->body, view->body_len);
-    else if (view->message->has_body && buf_len(body))
-        lua_pushlstring(lua, (const char *)buf_head(body), buf_len(body));
-    else
-        lua_pushliteral(lua, "");
-    return 1;
-}
-
-static int get_headers(lua_State *lua, struct view *view)
-{
-    (void)view;
-    lua_getfield(lua, LUA_REGISTRYINDEX, HEADERS);
-    return 1;
-}
-
-static int get_status(lua_State *lua, struct view *view)
-{
-    if (view->message->kind == HTTP1_RESPONSE)
-        lua_pushinteger(lua, view->message->status);
-    else
-        lua_pushnil(lua);
-    return 1;
-}
-
-static int get_method(lua_State *lua, struct view *view)
-{
-    return push_text(lua, view->message->method);
-}
-
-static int get_target(lua_State *lua, struct view *view)
-{
-    return push_text(lua, view->message->target);
-}
-
-static int get_host(lua_State *lua, struct view *view)
-{
-    return push_text(lua, view->message->host);
-}
-
-static int get_reason(lua_State *lua, struct view *view)
-{
-    return push_text(lua, view->message->reason);
-}
-
-static int get_tls(lua_State *lua, struct view *view)
-{
-    lua_pushboolean(lua, view->flow->tls);
-    return 1;
-}
-
-static int get_server_name(lua_State *lua, struct view *view)
-{
-    return push_text(lua, view->flow->server_name);
-}
-
-static int get_victim(lua_State *lua, struct view *view)
-{
-    char text[ADDRESS_TEXT];
-    address_text(&view->flow->victim, text);
-    return push_text(lua, text);
-}
-
-/* The new value is at index 3. */
-static void set_method(lua_State *lua, struct view *view)
-{
-    size_t len;
-    const char *text = luaL_checklstring(lua, 3, &len);
-    view->message->method = copied(lua, view, text, len);
-}
-
-static void set_target(lua_State *lua, struct view *view)
-{
-    size_t len;
-    const char *text = luaL_checklstring(lua, 3, &len);
-    view->message->target = copied(lua, view, text, len);
-}
-
-static void set_reason(lua_State *lua, struct view *view)
-{
-    size_t len;
-    const char *text = luaL_checklstring(lua, 3, &len);
-    view->message->reason = copied(lua, view, text, len);
-}
-
-static void set_status(lua_State *lua, struct view *view)
-{
-    lua_Integer status = luaL_checkinteger(lua, 3);
-    luaL_argcheck(lua, status >= 200 && status <= 599, 3,
-                  "a status is 200 to 599");
-    view->message->status = (int)status;
-}
-
-/* The text stays where it is, in the state's registry, until the end. */
-static void set_body(lua_State *lua, struct view *view)
-{
-    view->body = luaL_checklstring(lua, 3, &view->body_len);
-    lua_pushvalue(lua, 3);
-    lua_setfield(lua, LUA_REGISTRYINDEX, BODY);
-}
-
-static const struct member {
-    const char *name;
-    int (*get)(lua_State *lua, struct view *view);
-    void (*set)(lua_State *lua, struct view *view);
-    int kind; /* of message that may be assigned to; -1: both */
-} members[] = {
-    {"body", get_body, set_body, -1},
-    {"headers", get_headers, NULL, -1},
-    {"method", get_method, set_method, HTTP1_REQUEST},
-    {"target", get_target, set_target, HTTP1_REQUEST},
-    {"host", get_host, NULL, -1},
-    {"status", get_status, set_status, HTTP1_RESPONSE},
-    {"reason", get_reason, set_reason, HTTP1_RESPONSE},
-    {"tls", get_tls, NULL, -1},
-    {"server_name", get_server_name, NULL, -1},
-    {"victim", get_victim, NULL, -1},
-};
-
-static const struct member *check_member(lua_State *lua)
-{
-    const char *name = luaL_checkstring(lua, 2);
-    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-        if (!strcmp(members[i].name, name))
-            return &members[i];
-    luaL_error(lua, "a flow has no \"%s\"", name);
-    return NULL;
-}
-
-static int on_flow_index(lua_State *lua)
-{
-    struct view *view = check_view(lua, FLOW_TYPE);
-    return check_member(lua)->get(lua, view);
-}
-
-static bool same_body(lua_State *lua, struct view *view)
-{
-    size_t len;
-    const char *text = lua_tolstring(lua, 3, &len);
-    const struct buf *body = &view->message->body;
-    size_t had = view->message->has_body ? buf_len(body) : 0;
-    return text && !view->body && len == had &&
-           (!len || !memcmp(text, buf_head(body), len));
-}
-
-static int on_flow_newindex(lua_State *lua)
-{
-    struct view *view = check_view(lua, FLOW_TYPE);
-    const struct member *member = check_member(lua);
-    bool fits = member->kind < 0 || member->kind == (int)view->message->kind;
-    if (!member->set || !fits)
-        return luaL_error(lua, "flow.%s cannot be assigned here", member->name);
-    if (member->set == set_body && same_body(lua, view))
-        return 0;
-    will_change(lua, view);
-    member->set(lua, view);
-    return 0;
-}
-
-static int on_headers_index(lua_State *lua)
-{
-    struct view *view = check_view(lua, HEADERS_TYPE);
-    return push_text(lua,
-                     message_field(view->message, luaL_checkstring(lua, 2)));
-}
-
-static int on_headers_newindex(lua_State *lua)
-{
-    struct view *view = check_view(lua, HEADERS_TYPE);
-    const char *name = luaL_checkstring(lua, 2);
-    will_change(lua, view);
-    if (lua_isnil(lua, 3)) {
-        message_remove_field(view->message, name);
-        return 0;
-    }
-    size_t len;
-    const char *value = luaL_checklstring(lua, 3, &len);
-    if (strlen(value) != len || message_set_field(view->message, name, value))
-        return luaL_error(lua,
-                          "\"%s\" is no name, or its value no value, of "
-                          "a header field",
-                          name);
-    return 0;
-}
-
-/* next(headers, name) would lose its place among fields of the same name, so
- * the place is an upvalue. */
-static int on_headers_next(lua_State *lua)
-{
-    struct view *view = check_view(lua, HEADERS_TYPE);
-    lua_Integer at = lua_tointeger(lua, lua_upvalueindex(1));
-    if (at >= (lua_Integer)view->message->fields_count)
-        return 0;
-    const struct message_field *field = &view->message->fields[at];
-    lua_pushinteger(lua, at + 1);
-    lua_replace(lua, lua_upvalueindex(1));
-    lua_pushstring(lua, field->name);
-    lua_pushstring(lua, field->value);
-    return 2;
-}
-
-static int on_headers_pairs(lua_State *lua)
-{
-    check_view(lua, HEADERS_TYPE);
-    lua_pushinteger(lua, 0);
-    lua_pushcclosure(lua, on_headers_next, 1);
-    lua_pushvalue(lua, 1);
-    return 2;
 }
 
 /* To stderr, with nothing that a terminal would obey. */
@@ -417,27 +125,6 @@ static int on_setmetatable(lua_State *lua)
 
 /* ---- the closed environment ---------------------------------------------- */
 
-static void make_type(lua_State *lua, const char *name,
-                      const luaL_Reg *functions)
-{
-    luaL_newmetatable(lua, name);
-    luaL_setfuncs(lua, functions, 0);
-    /* getmetatable() gives this instead. */
-    lua_pushboolean(lua, 0);
-    lua_setfield(lua, -2, "__metatable");
-    lua_pop(lua, 1);
-}
-
-static struct handle *make_handle(lua_State *lua, const char *name,
-                                  const char *type)
-{
-    struct handle *handle = lua_newuserdatauv(lua, sizeof *handle, 0);
-    handle->view = NULL;
-    luaL_setmetatable(lua, type);
-    lua_setfield(lua, LUA_REGISTRYINDEX, name);
-    return handle;
-}
-
 static int open_environment(lua_State *lua)
 {
     struct machine *machine = lua_touserdata(lua, 1);
@@ -448,13 +135,6 @@ static int open_environment(lua_State *lua)
                                          {LUA_UTF8LIBNAME, luaopen_utf8}};
     static const char *const doors[] = {"dofile", "load", "loadfile",
                                         "collectgarbage"};
-    static const luaL_Reg flow[] = {{"__index", on_flow_index},
-                                    {"__newindex", on_flow_newindex},
-                                    {NULL, NULL}};
-    static const luaL_Reg headers[] = {{"__index", on_headers_index},
-                                       {"__newindex", on_headers_newindex},
-                                       {"__pairs", on_headers_pairs},
-                                       {NULL, NULL}};
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
         luaL_requiref(lua, libraries[i].name, libraries[i].func, 1);
         lua_pop(lua, 1);
@@ -470,10 +150,7 @@ static int open_environment(lua_State *lua)
     script_text_open(lua);
     lua_register(lua, "print", on_print);
     lua_register(lua, "setmetatable", on_setmetatable);
-    make_type(lua, FLOW_TYPE, flow);
-    make_type(lua, HEADERS_TYPE, headers);
-    machine->flow = make_handle(lua, FLOW, FLOW_TYPE);
-    machine->headers = make_handle(lua, HEADERS, HEADERS_TYPE);
+    script_flow_open(lua, &machine->handles);
     return 0;
 }
 
@@ -537,35 +214,23 @@ static void report(const struct script *script, const struct flow *flow,
 static int protected_call(lua_State *lua)
 {
     const char *function = lua_touserdata(lua, 1);
-    lua_pushnil(lua);
-    lua_setfield(lua, LUA_REGISTRYINDEX, BODY);
     lua_getglobal(lua, function);
-    lua_getfield(lua, LUA_REGISTRYINDEX, FLOW);
+    script_flow_push(lua);
     lua_call(lua, 1, 0);
     return 0;
 }
 
 static int call(struct machine *machine, const char *function,
-                struct view *view)
+                struct script_view *view)
 {
     lua_State *lua = machine->lua;
     wind_up(machine);
-    machine->flow->view = machine->headers->view = view;
+    script_flow_show(&machine->handles, view);
     lua_pushcfunction(lua, protected_call);
     lua_pushlightuserdata(lua, (void *)function);
     int rc = lua_pcall(lua, 1, 0, 0);
-    machine->flow->view = machine->headers->view = NULL;
+    script_flow_show(&machine->handles, NULL);
     return rc;
-}
-
-static enum hook_act apply(struct view *view)
-{
-    if (view->body &&
-        message_set_body(view->message, view->body, view->body_len)) {
-        undo(view);
-        return HOOK_PASS;
-    }
-    return view->changed ? HOOK_CHANGED : HOOK_PASS;
 }
 
 static enum hook_act run(struct script *script, const char *function,
@@ -581,12 +246,12 @@ static enum hook_act run(struct script *script, const char *function,
         report(script, flow, leg, err.text);
         return HOOK_PASS;
     }
-    struct view view = {.flow = flow, .message = message};
+    struct script_view view = {.flow = flow, .message = message};
     enum hook_act act = HOOK_PASS;
     if (call(machine, function, &view) == LUA_OK) {
-        act = apply(&view);
+        act = script_flow_apply(&view);
     } else {
-        undo(&view);
+        script_flow_undo(&view);
         report(script, flow, leg, why(machine->lua));
         lua_settop(machine->lua, 0);
         /* The next call shall not pay for what this one has left. */
@@ -644,6 +309,7 @@ static int fill_hook(struct script *script, struct machine *machine,
     struct hook *hook = &script->hook;
     hook->name = "script";
     hook->config = script;
+    hook->wants = HOOK_WANTS_VICTIM;
     if (defines(machine, "on_request")) {
         hook->on_request = on_request;
         hook->wants |= HOOK_WANTS_REQUEST_BODY;
@@ -652,7 +318,7 @@ static int fill_hook(struct script *script, struct machine *machine,
         hook->on_response = on_response;
         hook->wants |= HOOK_WANTS_RESPONSE_BODY;
     }
-    if (hook->wants)
+    if (hook->on_request || hook->on_response)
         return 0;
     err_code(err, EXIT_LAB_INVALID,
              "%s defines neither on_request nor on_response", script->name);

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * A hook written in Lua 5.4: a text file that defines on_request(flow) and
- * on_response(flow), or one of them. In a flow,
- *
- *   flow.method flow.target flow.host   of the request, in responses too
- *   flow.status flow.reason             of the response
- *   flow.headers["Name"]                first value or nil; assign to set,
- *                                       nil to remove; pairs() keeps the order
- *   flow.body                           decoded; "" if there is none
- *   flow.tls flow.server_name flow.victim
- *
- * can be read, and all above the last line assigned, but for flow.host. The
+ * on_response(flow), or one of them. What a flow has stands in
+ * script_members.def (`mitmlab help script`): the message's parts, to be read
+ * and assigned, what is known of the connection, and answer(), delay(), drop()
+ * and abort(). The
  * script has string, table, math and utf8, and no door out; it may use so much
  * memory and so many instructions a call and no more. A mistake in it is an
  * event (script.error) and a line on stderr, and what it was shown goes on

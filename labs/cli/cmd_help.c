@@ -136,6 +136,38 @@ static void help_rules(const struct term *term)
     }
 }
 
+static void help_script(const struct term *term)
+{
+    static const struct {
+        const char *name, *sentence;
+    } members[] = {
+#define SCRIPT_MEMBER(name, get, set, kind, sentence) {name, sentence},
+#include "proxy/script_members.def"
+#undef SCRIPT_MEMBER
+    };
+    term_flow(
+        stdout, term,
+        "A script for 'mitmlab proxy --script FILE.lua' defines "
+        "on_request(flow), on_response(flow) or both, in Lua 5.4:\n\n"
+        "  function on_request(flow)\n"
+        "    if flow.path == \"/pay\" then\n"
+        "      flow.body = flow.body:gsub(\"alice\", \"mallory\")\n"
+        "      flow.headers[\"X-Seen\"] = flow.victim\n"
+        "    elseif flow.path == \"/admin\" then\n"
+        "      flow:answer(403, \"no\")\n"
+        "    end\n"
+        "  end\n\n"
+        "It has string, table, math and utf8, and no door out. A call may "
+        "take ten million instructions, and so much memory; a mistake in "
+        "it is an event, and what it was shown goes on unchanged.\n",
+        0, "");
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        char head[40];
+        snprintf(head, sizeof head, "flow.%-16s ", members[i].name);
+        term_flow(stdout, term, members[i].sentence, 2, head);
+    }
+}
+
 static void help_lab(const struct term *term)
 {
     words_help(stdout, term->width);
@@ -206,6 +238,7 @@ static const struct topic {
     {"rules", "what --rule can do with flows", help_rules},
     {"refusals", "what can be explained, and the ways to say no",
      help_refusals},
+    {"script", "what a Lua script can do with flows", help_script},
     {"exit-codes", "what the exit code says", help_exit_codes},
     {"events", "the kinds of events, who writes them, what is in them",
      help_events},

@@ -166,6 +166,42 @@ get() { curl -sS -m 10 "$@"; }
     run -4 "$MITMLAB" proxy --listen 127.0.0.1:0 --rules none
 }
 
+@test "a script answers, lets wait, resets, and sees the whole flow" {
+    cat >whole.lua <<'LUA'
+function on_request(flow)
+  if flow.path == "/a" then
+    flow:answer(403, "no " .. flow.method, { ["X-From"] = flow.host })
+  elseif flow.path == "/late" then
+    flow:delay(300)
+  elseif flow.path == "/cut" then
+    flow:abort()
+  elseif flow.path == "/gone" then
+    flow:drop()
+  elseif flow.path == "/old" then
+    flow.path = "/new"
+  end
+end
+function on_response(flow)
+  local names = {}
+  for name in pairs(flow.request_headers) do names[#names + 1] = name end
+  flow.headers["X-Asked"] = table.concat(names, " ")
+  flow.headers["X-Server"] = flow.server
+end
+LUA
+    proxy --script whole.lua
+    run -0 get -i -d body "$url/a"
+    [[ $output == *"403 Forbidden"*"X-From: 127.0.0.1:"*"no POST" ]]
+    run -0 get -o body -w '%{time_total}' "$url/late"
+    [[ $output > 0.3 && $output < 5 ]]
+    run -56 get "$url/cut"
+    run -28 curl -sS -m 1 "$url/gone"
+    run -0 get -i -H 'x-ODD: 1' "$url/old?q=1"
+    [[ $output == *"X-Asked: Host User-Agent Accept x-ODD"* ]]
+    [[ $output == *"X-Server: 127.0.0.1:$origin"* ]]
+    [[ $output == *"GET /new?q=1 HTTP/1.1"* ]]
+    ! grep -q '"kind":"script.error"' events
+}
+
 @test "the tables of the READMEs are those of the program" {
     root=$BATS_TEST_DIRNAME/../..
     for field in $(sed -n 's/^FILTER_FIELD([A-Z]*, "\([a-z]*\)".*/\1/p' \

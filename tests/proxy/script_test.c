@@ -106,7 +106,7 @@ static void a_body_is_edited_with_gsub(void **state)
     /* What comes out as it went in is no change. */
     assert_int_equal(respond(&scene, "hello"), HOOK_PASS);
     struct hook *hook = script_hook(scene.script);
-    assert_int_equal(hook->wants, HOOK_WANTS_RESPONSE_BODY);
+    assert_int_equal(hook->wants, HOOK_WANTS_RESPONSE_BODY | HOOK_WANTS_VICTIM);
     assert_null(hook->on_request);
     close_scene(&scene);
 }
@@ -302,12 +302,55 @@ an_error_with_bytes_of_the_network_cannot_steer_a_terminal(void **state)
     close_scene(&scene);
 }
 
+static void a_script_answers_cuts_and_drops(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *call;
+        enum hook_act act;
+    } rows[] = {
+        {"flow:answer(404, 'none', { ['X-A'] = 'b' })", HOOK_ANSWER},
+        {"flow.method = 'PUT'; flow:answer(404)", HOOK_ANSWER},
+        {"flow:answer(99)", HOOK_PASS},
+        {"flow:answer(404, 'none', { ['A b'] = 'c' })", HOOK_PASS},
+        {"flow:answer(404, 'none'); error('late')", HOOK_PASS},
+        {"flow:abort()", HOOK_CUT},
+        {"flow:drop()", HOOK_WAIT},
+        {"flow:delay(-1)", HOOK_PASS},
+        {"flow.request_headers['Host'] = 'x'", HOOK_PASS},
+        {"flow.path = '/new'", HOOK_CHANGED},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct scene scene;
+        char text[160];
+        snprintf(text, sizeof text, "function on_request(flow) %s end",
+                 rows[i].call);
+        open_scene(&scene, text);
+        show(&scene, HTTP1_REQUEST, "GET /a?b HTTP/1.1\r\nHost: bank\r\n\r\n");
+        struct hook *hook = script_hook(scene.script);
+        enum hook_act act =
+            hook->on_request(hook->config, &scene.flow, &scene.message);
+        if (act != rows[i].act)
+            fail_msg("%s: %d", rows[i].call, act);
+        if (!i) {
+            const struct message *answer = scene.message.answer;
+            assert_int_equal(answer->status, 404);
+            assert_string_equal(message_field(answer, "X-A"), "b");
+            assert_int_equal(buf_len(&answer->body), 4);
+        }
+        if (act == HOOK_CHANGED)
+            assert_string_equal(scene.message.target, "/new?b");
+        close_scene(&scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_is_edited_with_gsub),
         cmocka_unit_test(headers_keep_their_order_and_case),
         cmocka_unit_test(requests_can_be_redirected),
+        cmocka_unit_test(a_script_answers_cuts_and_drops),
         cmocka_unit_test(a_mistake_undoes_what_was_done_before_it),
         cmocka_unit_test(what_a_script_may_not_do_changes_nothing),
         cmocka_unit_test(a_flow_that_is_kept_leads_nowhere),
