@@ -37,6 +37,7 @@ wait_for() { # FILE TEXT
 }
 
 proxy() { # OPTION...: started, its address in $url
+    rm -f events
     "$MITMLAB" proxy --listen 127.0.0.1:0 --upstream "http://127.0.0.1:$origin" \
         --json "$@" >events 2>events.err &
     last=$!

@@ -4,7 +4,7 @@
     origin.py      prints its port, and then a line for each request
 
 GET /big is ten megabytes, /gzip /zstd /deflate are "the original text" in
-that coding, /bomb is two gigabytes of zeros in gzip, /alt names HTTP/3;
+that coding, /bomb is 256 megabytes of zeros in gzip, /alt names HTTP/3;
 anything else is answered with the request's own first line, fields and body.
 """
 import gzip
@@ -26,7 +26,7 @@ def coded(name):
 
 def bomb():
     pack = zlib.compressobj(9, zlib.DEFLATED, 31)
-    out = b"".join(pack.compress(bytes(1 << 24)) for _ in range(128))
+    out = b"".join(pack.compress(bytes(1 << 24)) for _ in range(16))
     return out + pack.flush()
 
 

@@ -35,6 +35,7 @@ wait_for() { # FILE TEXT
 
 # proxy OPTION...: started, its address in $url
 proxy() {
+    rm -f events
     "$MITMLAB" proxy --listen 127.0.0.1:0 --upstream "http://127.0.0.1:$origin" \
         --json "$@" >events 2>events.err &
     last=$!
@@ -43,7 +44,7 @@ proxy() {
     url=http://127.0.0.1:$(sed -n '1s/.*"listen":\["[^"]*:\([0-9]*\)".*/\1/p' events)
 }
 
-get() { curl -sS -m 10 "$@"; }
+get() { curl -sS -m 60 "$@"; }
 
 @test "rules change requests and responses on their way" {
     proxy --rule 'request && header(Cookie) : replace header Cookie ~ "id=(\d+)" "id=9\1"' \
@@ -101,9 +102,9 @@ get() { curl -sS -m 10 "$@"; }
         --rule 'path == /cut : abort' --rule 'path == /slow && response : delay 300'
     run -0 get -o body -w '%{time_total}' "$url/late"
     # asked and answered: twice
-    [[ $output > 0.6 && $output < 5 ]]
+    [[ $output > 0.6 && $output < 50 ]]
     run -0 get -o body -w '%{time_total}' "$url/slow"
-    [[ $output > 0.3 && $output < 5 ]]
+    [[ $output > 0.3 && $output < 50 ]]
     run -28 curl -sS -m 1 "$url/gone"
     run -56 get "$url/cut"
     [[ $output == *reset* ]]
@@ -124,22 +125,25 @@ get() { curl -sS -m 10 "$@"; }
     done
 }
 
+peak() { # of the proxy's memory, in KiB
+    sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$last/status"
+}
+
 @test "a bomb passes unopened" {
     proxy --rule 'response : replace body 0 1'
+    before=$(peak)
     run -0 get -o bomb -w '%{http_code} %header{content-encoding}' "$url/bomb"
     [ "$output" = "200 gzip" ]
-    [ "$(wc -c <bomb)" -lt 4000000 ]
-    peak=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$last/status")
-    [ "$peak" -lt 600000 ]
+    [ "$(gzip -dc bomb | wc -c)" = 268435456 ]
+    [ "$(($(peak) - before))" -lt 64000 ]
 }
 
 @test "what no rule touches streams: ten megabytes need no memory" {
     proxy --rule 'path == /other : replace body 0 1' --body 65536
-    before=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$last/status")
+    before=$(peak)
     run -0 get -o big -w '%{size_download}' "$url/big"
     [ "$output" = 10485760 ]
-    after=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$last/status")
-    [ "$((after - before))" -lt 8000 ]
+    [ "$(($(peak) - before))" -lt 8000 ]
 }
 
 @test "--strip-alt-svc takes the word of HTTP/3 away" {
@@ -192,7 +196,7 @@ LUA
     run -0 get -i -d body "$url/a"
     [[ $output == *"403 Forbidden"*"X-From: 127.0.0.1:"*"no POST" ]]
     run -0 get -o body -w '%{time_total}' "$url/late"
-    [[ $output > 0.3 && $output < 5 ]]
+    [[ $output > 0.3 && $output < 50 ]]
     run -56 get "$url/cut"
     run -28 curl -sS -m 1 "$url/gone"
     run -0 get -i -H 'x-ODD: 1' "$url/old?q=1"

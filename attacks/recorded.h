@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Flows that were recorded: the requests and responses of a HAR file, as this
+ * program and others write it, or of a run folder that holds one. */
+#ifndef ATTACKS_RECORDED_H
+#define ATTACKS_RECORDED_H
+
+#include "certs/err.h"
+#include "proxy/filter.h"
+#include "proxy/message.h"
+
+struct recorded_flow {
+    unsigned number; /* from 1, in the order of the file */
+    const char *url, *comment;
+    bool tls;
+    struct message request, response; /* decoded; sending puts the rest right */
+    bool answered;                    /* there is a response */
+    bool request_whole, response_whole; /* the body was kept to its end */
+    uint64_t ms;
+};
+
+struct recorded;
+
+/* `path`: a HAR file, or a folder with flows.har. -1: EXIT_MACHINE when it
+ * cannot be read, EXIT_USAGE when it is no HAR. */
+int recorded_load(const char *path, struct recorded **out, struct err *err);
+void recorded_free(struct recorded *recorded);
+
+unsigned recorded_count(const struct recorded *recorded);
+/* Borrowed; index from 0. Its request may be edited. */
+struct recorded_flow *recorded_at(struct recorded *recorded, unsigned index);
+
+/* For a filter: the flow as it was when all was over. */
+struct filter_subject recorded_subject(const struct recorded_flow *flow);
+
+#endif

@@ -1,0 +1,126 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# mitmlab replay: what was recorded is asked again; and the attack of that name,
+# which answers from a recording.
+
+bats_require_minimum_version 1.5.0
+load common
+
+setup() {
+    command -v curl >/dev/null || lacks curl
+    cd "$BATS_TEST_TMPDIR"
+    started=()
+    "$BATS_TEST_DIRNAME/origin.py" >asked 2>asked.err &
+    started+=($!)
+    wait_for asked .
+    origin=$(head -1 asked)
+    url=http://127.0.0.1:$origin
+    cat >old.har <<JSON
+{"log":{"version":"1.2","entries":[
+ {"time":3,"comment":"first","request":{"method":"GET","url":"http://bank.lab.test/a?x=1",
+   "headers":[{"name":"Host","value":"bank.lab.test"},{"name":"X-Kept","value":"caf\u00e9"}],"bodySize":0},
+  "response":{"status":200,"statusText":"OK","headers":[{"name":"Content-Type","value":"text/html"},
+   {"name":"X-Gone","value":"1"}],"content":{"size":5,"text":"hello"}}},
+ {"time":3,"request":{"method":"POST","url":"http://bank.lab.test/pay","headers":[
+   {"name":":authority","value":"bank.lab.test"},{"name":"content-length","value":"99"}],
+   "bodySize":8,"postData":{"mimeType":"text/plain","text":"to=alice"}},
+  "response":{"status":404,"statusText":"Not Found","headers":[],"content":{"size":3,"text":"AAEC","encoding":"base64"}}},
+ {"time":3,"request":{"method":"PUT","url":"http://bank.lab.test/cut","headers":[],
+   "bodySize":9000,"postData":{"mimeType":"text/plain","text":"only the beginning"}},
+  "response":{"status":200,"statusText":"OK","headers":[],"content":{"size":9000,"text":"only"}}},
+ {"time":3,"request":{"method":"GET","url":"http://bank.lab.test/a?x=1","headers":[],"bodySize":0},
+  "response":{"status":200,"statusText":"OK","headers":[],"content":{"size":6,"text":"second"}}}
+]}}
+JSON
+}
+
+teardown() {
+    for pid in "${started[@]}"; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+}
+
+wait_for() { # FILE TEXT
+    for _ in $(seq 200); do
+        grep -q -- "$2" "$1" 2>/dev/null && return 0
+        sleep 0.05
+    done
+    cat "$1"
+    return 1
+}
+
+@test "without --to the recorded flows are listed" {
+    run -0 "$MITMLAB" replay old.har
+    [ "${lines[0]}" = "1  GET http://bank.lab.test/a?x=1 -> 200, 5 bytes  (first)" ]
+    [ "${lines[1]}" = "2  POST http://bank.lab.test/pay -> 404, 3 bytes" ]
+    [ "${#lines[@]}" = 4 ]
+    run -0 "$MITMLAB" replay old.har --filter 'method == POST'
+    [ "${#lines[@]}" = 1 ]
+    run -0 "$MITMLAB" replay old.har --flow 1 --flow 4
+    [ "${#lines[@]}" = 2 ]
+    [ "$(wc -l <asked)" = 1 ]
+}
+
+@test "what was recorded is asked again, and the difference is told" {
+    run -0 --separate-stderr "$MITMLAB" replay old.har --to "$url"
+    [[ $stderr == *"flow 3 is left out"* ]]
+    [[ ${lines[0]} == "1  GET http://bank.lab.test/a?x=1: was 200, is 200, "* ]]
+    [[ $output == *"- X-Gone: 1"* ]]
+    [[ $output == *"- Content-Type: text/html"* ]]
+    [[ $output == *"+ Content-Type: text/plain"* ]]
+    [[ $output == *" was 5; different from byte 1 on"* ]]
+    [[ $output == *"2  POST http://bank.lab.test/pay: was 404, is 200"* ]]
+    [ "$(sed -n 2,9p asked)" = "GET /a?x=1 HTTP/1.1
+POST /pay HTTP/1.1
+GET /a?x=1 HTTP/1.1" ]
+}
+
+@test "requests are changed first, if that is wanted" {
+    run -0 "$MITMLAB" replay old.har --to "$url" --flow 2 --json \
+        --do 'set path /give' --do 'replace body alice mallory'
+    [[ $output == *'"recorded":{"status":404,"bytes":3},"now":{"status":200,'*'"same":false'* ]]
+    [ "$(sed -n 2,9p asked)" = "POST /give HTTP/1.1" ]
+    run -2 "$MITMLAB" replay old.har --to "$url" --do 'answer 404'
+    run -2 "$MITMLAB" replay old.har --to "$url" --do 'set status 404'
+    [[ $output == *"responses only"* ]]
+}
+
+@test "nothing is sent outside of the walls, and mistakes are named" {
+    run -6 "$MITMLAB" replay old.har --to http://192.0.2.1
+    run -6 "$MITMLAB" replay old.har --to http://example.com
+    run -2 "$MITMLAB" replay old.har --to ftp://127.0.0.1
+    run -2 "$MITMLAB" replay old.har --to tcp://127.0.0.1:1
+    run -2 "$MITMLAB" replay
+    run -4 "$MITMLAB" replay none.har
+    run -2 "$MITMLAB" replay old.har --flow 9
+    run -2 "$MITMLAB" replay old.har --filter 'hots ~ a'
+    run -2 "$MITMLAB" replay old.har --filter 'method == PATCH'
+    [[ $output == *"none of the 4"* ]]
+    echo '{"log":' >bad.har
+    run -2 "$MITMLAB" replay bad.har
+    [[ $output == *"bad.har is no HAR file"*line* ]]
+    echo '{}' >bad.har
+    run -2 "$MITMLAB" replay bad.har
+    echo '{"log":{"entries":[7,{"request":{"headers":[1,{}]},"response":[]}]}}' >odd.har
+    run -0 "$MITMLAB" replay odd.har
+}
+
+@test "a recording answers in the server's place" {
+    "$MITMLAB" proxy --listen 127.0.0.1:0 --upstream "$url" --json \
+        --attack replay,file=old.har >events 2>events.err &
+    started+=($!)
+    wait_for events '"kind":"ready"'
+    proxy=http://127.0.0.1:$(sed -n '1s/.*"listen":\["[^"]*:\([0-9]*\)".*/\1/p' events)
+    run -0 curl -sS -m 5 -i "$proxy/a?x=1"
+    [[ $output == *"X-Gone: 1"*hello ]]
+    run -0 curl -sS -m 5 "$proxy/a?x=1" "$proxy/a?x=1"
+    [ "$output" = "secondsecond" ]
+    run -0 curl -sS -m 5 -o body -w '%{http_code}' -d to=alice "$proxy/pay"
+    [ "$output" = 404 ]
+    printf '\0\1\2' | cmp - body
+    run -0 curl -sS -m 5 -d to=bob "$proxy/pay"
+    [[ $output == *"POST /pay"*to=bob ]]
+    [ "$(tail -n +2 asked)" = "POST /pay HTTP/1.1" ]
+}
