@@ -10,6 +10,7 @@
 #include "proxy/authority.h"
 #include "proxy/facts.h"
 #include "proxy/forward.h"
+#include "proxy/messages.h"
 #include "proxy/pour.h"
 #include "proxy/relay.h"
 #include "proxy/wish.h"
@@ -365,6 +366,26 @@ static void remember_request(struct exchange *exchange)
     response->request = request;
 }
 
+/* The value of a field in the arena, NULL if there is none. */
+static const char *value_of(struct exchange *exchange, const struct half *half,
+                            const char *name)
+{
+    const struct http1_head *head = &exchange->relay->worker->head;
+    const struct http1_field *field =
+        http1_field(head, front(half), name, NULL);
+    return field ? arena_copy(&exchange->arena, front(half) + field->value.at,
+                              field->value.len)
+                 : NULL;
+}
+
+/* Behind a 101: messages of a WebSocket, if it is one. */
+static void follow_messages(struct exchange *exchange, const struct half *half)
+{
+    exchange->relay->messages =
+        messages_open(exchange->relay, value_of(exchange, half, "Upgrade"),
+                      value_of(exchange, half, "Sec-WebSocket-Extensions"));
+}
+
 static enum step response_head(struct exchange *exchange)
 {
     enum step step = STEP_WAITS;
@@ -386,6 +407,8 @@ static enum step response_head(struct exchange *exchange)
         return STEP_CUT;
     exchange->line.status = head->status;
     remember_request(exchange);
+    if (head->framing == HTTP1_TUNNEL)
+        follow_messages(exchange, half);
     half->state = may_collect(exchange, half, head) ? HALF_COLLECT : HALF_ASK;
     return STEP_ON;
 }

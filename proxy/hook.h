@@ -33,6 +33,13 @@ enum hook_wants {
                                          hangs up meanwhile has given up */
 };
 
+/* A message of a WebSocket (RFC 6455 5.6), on its way to one side. */
+struct socket_message {
+    enum event_leg to;
+    bool text;       /* else binary */
+    struct buf body; /* edit it; inflated if it came compressed */
+};
+
 enum flow_end { FLOW_DONE, FLOW_CUT, FLOW_REFUSED, FLOW_FAILED, FLOW_TIMEOUT };
 
 struct hook {
@@ -63,6 +70,10 @@ struct hook {
     /* A message that this hook lets wait will not be sent any more. */
     void (*on_abandon)(void *config, struct flow *flow,
                        struct message *message);
+    /* One message of a WebSocket, whole; control frames are not shown. One
+     * that does not fit is not either. It waits for flow_resume() only. */
+    enum hook_act (*on_message)(void *config, struct flow *flow,
+                                struct socket_message *message);
     /* Clear bytes of a flow that is not HTTP, on the way to `to`. */
     enum hook_act (*on_data)(void *config, struct flow *flow, enum event_leg to,
                              struct buf *data);

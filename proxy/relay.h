@@ -88,10 +88,11 @@ struct relay {
     bool tunnel;              /* STREAM is bytes, not HTTP */
     /* Those bytes may change to TLS; NULL: they may not. In the arena. */
     struct starttls *starttls;
-    bool head_pending;  /* a head is being waited for: see its time */
-    bool drain_blocked; /* DRAIN: the victim has not taken all yet */
-    struct ask asks[2]; /* hooks that are being asked, for each way */
-    unsigned held;      /* questions that a hook needs time for */
+    struct messages *messages; /* of a WebSocket; NULL: it is none */
+    bool head_pending;         /* a head is being waited for: see its time */
+    bool drain_blocked;        /* DRAIN: the victim has not taken all yet */
+    struct ask asks[2];        /* hooks that are being asked, for each way */
+    unsigned held;             /* questions that a hook needs time for */
 
     /* What a hook is being shown, for flow_where(). */
     enum event_leg shown_leg;

@@ -6,6 +6,7 @@
 
 #include "proxy/facts.h"
 #include "proxy/filter.h"
+#include "proxy/messages.h"
 #include "proxy/streams.h"
 
 #include <assert.h>
@@ -232,6 +233,7 @@ void relay_begin_closing(struct relay *relay)
     relay->streams = NULL;
     for (unsigned i = 0; i < 2; i++)
         ask_abandon(&relay->asks[i], NULL);
+    messages_close(relay->messages);
     write_verdict(relay);
     tell_hooks(relay);
     facts_ended(relay);

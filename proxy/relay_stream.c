@@ -3,13 +3,14 @@
  * STREAM: HTTP goes to the exchange; everything else is bytes, and passes
  * here. */
 #include "proxy/relay_parts.h"
-#include "proxy/streams.h"
-
-#include <string.h>
 
 #include "proxy/facts.h"
+#include "proxy/messages.h"
 #include "proxy/pour.h"
+#include "proxy/streams.h"
 #include "proxy/wish.h"
+
+#include <string.h>
 
 /* ---- STREAM -------------------------------------------------------------- */
 
@@ -107,8 +108,8 @@ bool relay_is_bytes(const struct relay *relay)
  * is over is read again. */
 static int pour_bytes(struct relay *relay, struct end *from)
 {
-    if (relay->starttls || wish_bytes(relay) || !pour_can(from) ||
-        end_blocked(from->peer))
+    if (relay->starttls || relay->messages || wish_bytes(relay) ||
+        !pour_can(from) || end_blocked(from->peer))
         return 0;
     ssize_t got = pour(from, UINT64_MAX);
     from->pours = false;
@@ -128,7 +129,9 @@ static enum relay_state pump(struct relay *relay, struct end *from)
         if (!buf_len(end_input(from)) || held_back(relay, from))
             break;
         many |= buf_len(end_input(from)) >= POUR_LEAST / 2;
-        enum hook_act act = pass_bytes(relay, from);
+        enum hook_act act = relay->messages
+                                ? messages_pass(relay->messages, from)
+                                : pass_bytes(relay, from);
         if (act == HOOK_WAIT)
             return RELAY_STREAM;
         if (act == HOOK_CUT)

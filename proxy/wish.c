@@ -33,6 +33,15 @@ bool wish_body(struct relay *relay, const struct message *head)
     return false;
 }
 
+bool wish_messages(const struct relay *relay)
+{
+    const struct proxy_options *options = relay->worker->options;
+    for (unsigned i = 0; i < options->hooks_count; i++)
+        if (options->hooks[i]->on_message)
+            return true;
+    return false;
+}
+
 bool wish_bytes(const struct relay *relay)
 {
     const struct proxy_options *options = relay->worker->options;

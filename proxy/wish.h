@@ -16,6 +16,9 @@ bool wish_looks(const struct relay *relay, bool request);
 /* Does one want the body of this message? Its head is there. */
 bool wish_body(struct relay *relay, const struct message *head);
 
+/* Does one look at the messages of a WebSocket? */
+bool wish_messages(const struct relay *relay);
+
 /* Does one look at the bytes of what is not HTTP? */
 bool wish_bytes(const struct relay *relay);
 
