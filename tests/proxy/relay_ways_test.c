@@ -3,6 +3,7 @@
  * Victims that know of the proxy: what is asked by URL, by CONNECT and by
  * SOCKS goes to the server that was named and to no other, and what cannot be
  * had is answered so that the victim can tell why. */
+#include "tests/proxy/hello_bytes.h"
 #include "tests/proxy/tls_stage.h"
 
 #include <openssl/x509v3.h>
@@ -457,6 +458,88 @@ static void a_tunnel_that_nobody_uses_ends(void **state)
     }
 }
 
+/* ---- hellos in pieces ------------------------------------------------------
+ */
+
+/* Offer so many protocols that the hello is as large as one with a
+ * post-quantum share, and cut it into records of this size. What is signed is
+ * the message, so the handshake goes on as ever. */
+static void says_large_hello(struct talker *victim, size_t record, bool drips)
+{
+    uint8_t protocols[60 * 20];
+    struct buf message = {0}, records = {0};
+    BIO *sent = BIO_new(BIO_s_mem());
+    char *bytes;
+    for (size_t i = 0; i < sizeof protocols; i += 20) {
+        memset(protocols + i, 'a', 20);
+        protocols[i] = 19;
+    }
+    SSL_set_alpn_protos(victim->ssl, protocols, sizeof protocols);
+    SSL_set0_wbio(victim->ssl, sent);
+    talker_shakes(victim);
+    long len = BIO_get_mem_data(sent, &bytes);
+    assert_true(len > 1400);
+    buf_append(&message, bytes + 5, (size_t)len - 5);
+    put_records(&records, &message, record);
+    SSL_set0_wbio(victim->ssl, BIO_new_socket(victim->actor.fd, BIO_NOCLOSE));
+    size_t step = drips ? 1 : buf_len(&records);
+    for (size_t at = 0; at < buf_len(&records); at += step)
+        actor_says_bytes(&victim->actor, buf_head(&records) + at, step);
+    buf_free(&message);
+    buf_free(&records);
+}
+
+static const struct {
+    enum way_mode mode;
+    bool pass_tls;
+    size_t record;
+    bool drips;
+} pieces[] = {
+    {WAY_REVERSE, false, 100, false}, {WAY_REVERSE, false, 1400, true},
+    {WAY_SNI, false, 1, false},       {WAY_SNI, false, 700, true},
+    {WAY_HTTP, false, 100, true},     {WAY_HTTP, false, 1, false},
+    {WAY_SOCKS, false, 100, true},    {WAY_SOCKS, false, 1, false},
+    {WAY_SNI, true, 100, true},       {WAY_SOCKS, true, 100, true},
+};
+
+static void a_large_hello_in_pieces_comes_in_by_every_way(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        struct stage stage;
+        enum way_mode mode = pieces[i].mode;
+        tls_stage_prepare(&stage, "https");
+        if (mode != WAY_REVERSE)
+            stage_takes(&stage, mode);
+        stage.options.ways[0].port = stage.upstream.port;
+        stage.options.ways[0].pass_tls = pieces[i].pass_tls;
+        stage_raise(&stage);
+        struct talker server,
+            victim = victim_calls(&stage,
+                                  pieces[i].pass_tls ? authorities.lab->root
+                                                     : authorities.rogue->root,
+                                  TLS1_3_VERSION, BANK);
+        if (mode == WAY_HTTP || mode == WAY_SOCKS) {
+            ask_tunnel(&victim.actor, mode);
+            server = server_answers(&stage);
+            be_granted(&victim.actor, mode);
+            says_large_hello(&victim, pieces[i].record, pieces[i].drips);
+        } else {
+            says_large_hello(&victim, pieces[i].record, pieces[i].drips);
+            server = server_answers(&stage);
+        }
+        talkers_shake(&victim, &server);
+        assert_true(victim.done);
+        assert_int_equal(victim.verify_code, X509_V_OK);
+        assert_true(
+            stage_has_event(&stage, "tls.hello", "\"sni\":\"" BANK "\""));
+        talker_leaves(&victim);
+        talker_leaves(&server);
+        stage_empties(&stage);
+        stage_close(&stage);
+    }
+}
+
 /* ---- SOCKS --------------------------------------------------------------- */
 
 static const struct {
@@ -574,6 +657,7 @@ int main(void)
         cmocka_unit_test(a_server_may_speak_first_in_a_tunnel),
         cmocka_unit_test(plain_http_in_a_tunnel_is_http),
         cmocka_unit_test(a_tunnel_that_nobody_uses_ends),
+        cmocka_unit_test(a_large_hello_in_pieces_comes_in_by_every_way),
         cmocka_unit_test(what_socks_cannot_have_is_told_by_its_code),
         cmocka_unit_test(a_socks_password_is_seen),
         cmocka_unit_test(a_server_that_does_not_answer_is_told_so),
