@@ -3,16 +3,8 @@
  * The parser held against the test messages of llhttp (nodejs/llhttp 9.4):
  * where both are strict they must agree, at every split, except for the
  * differences below, each of which has a sentence of an RFC behind it. */
-#include "tests/proxy/http1_play.h"
+#include "tests/proxy/http1_fixtures.h"
 
-#include <jansson.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#define FIXTURES    SOURCE_DIR "/../shared/data/llhttp-fixtures.json"
 #define ROWS(table) (sizeof table / sizeof *table)
 
 /* What llhttp accepts and we refuse (fault), or the reverse (NULL). The
@@ -75,92 +67,6 @@ static const struct {
      "others are sent only if TE asked for them (RFC 9110 10.1.4)"},
 };
 
-struct fixture {
-    const char *file, *title;
-    const char *method; /* that the response answers */
-    enum http1_kind kind;
-    bool accepted; /* by llhttp */
-    struct buf input;
-};
-
-static const char *text(json_t *fixture, const char *key)
-{
-    const char *value = json_string_value(json_object_get(fixture, key));
-    return value ? value : "";
-}
-
-/* llhttp's own words for "go on elsewhere" are no refusals. */
-static bool accepted_by_llhttp(json_t *fixture)
-{
-    enum { PAUSED_UPGRADE = 22, PAUSED_H2_UPGRADE = 23 };
-    json_int_t err = json_integer_value(json_object_get(fixture, "err"));
-    return !err || err == PAUSED_UPGRADE || err == PAUSED_H2_UPGRADE ||
-           json_is_true(json_object_get(fixture, "paused"));
-}
-
-static bool is_strict(json_t *fixture)
-{
-    return !strstr(text(fixture, "type"), "-lenient");
-}
-
-/* How llhttp is told that a response answers HEAD. */
-static bool has_no_body(json_t *fixture)
-{
-    json_t *meta = json_object_get(fixture, "meta");
-    return json_is_true(json_object_get(meta, "skipBody"));
-}
-
-static void unhex(const char *hex, struct buf *out)
-{
-    unsigned byte;
-    for (; sscanf(hex, "%2x", &byte) == 1; hex += 2)
-        buf_append(out, &(uint8_t){(uint8_t)byte}, 1);
-}
-
-static struct fixture fixture_of(json_t *json)
-{
-    struct fixture fixture = {
-        .file = strrchr(text(json, "file"), '/'),
-        .title = text(json, "title"),
-        .kind = !strncmp(text(json, "type"), "response", 8) ? HTTP1_RESPONSE
-                                                            : HTTP1_REQUEST,
-        .method = has_no_body(json) ? "HEAD" : NULL,
-        .accepted = accepted_by_llhttp(json),
-    };
-    fixture.file = fixture.file ? fixture.file + 1 : "";
-    unhex(text(json, "input"), &fixture.input);
-    return fixture;
-}
-
-static struct script script_of(const struct fixture *fixture, unsigned lenient)
-{
-    return (struct script){fixture->kind, fixture->method, lenient,
-                           (const char *)buf_head(&fixture->input),
-                           buf_len(&fixture->input)};
-}
-
-/* The fixtures lost the line ends at their end (they were text files): put
- * them back one by one while the message has not ended. What was accepted
- * without one must not be refused for it: some were cut short on purpose. */
-static void complete(struct fixture *fixture)
-{
-    for (int i = 0; i < 2; i++) {
-        buf_append_text(&fixture->input, "\r\n");
-        struct script script = script_of(fixture, HTTP1_LENIENT_NO_HOST);
-        script.len -= 2;
-        struct played before = play_split(&script, script.len, 1);
-        script.len += 2;
-        struct played after = play_split(&script, script.len, 1);
-        bool keep = before.waiting && (!fixture->accepted || !*after.fault);
-        free(before.said);
-        free(after.said);
-        if (!keep) {
-            fixture->input.end -= 2;
-            return;
-        }
-    }
-}
-
 static int difference_of(const struct fixture *fixture)
 {
     for (size_t i = 0; i < ROWS(differences); i++)
@@ -173,36 +79,26 @@ static int difference_of(const struct fixture *fixture)
 /* Returns true when llhttp and we said the same. */
 static bool agrees(struct fixture *fixture, char fault[32])
 {
-    complete(fixture);
-    struct script script = script_of(fixture, HTTP1_LENIENT_NO_HOST);
+    fixture_complete(fixture);
+    struct script script = fixture_script(fixture, HTTP1_LENIENT_NO_HOST);
     struct played played = play_every_split(&script);
     memcpy(fault, played.fault, 32);
     free(played.said);
     return fixture->accepted == !*fault;
 }
 
-static json_t *load(void)
-{
-    json_t *fixtures = json_load_file(FIXTURES, 0, NULL);
-    if (!fixtures) {
-        print_message("SKIPPED: %s is not there\n", FIXTURES);
-        skip();
-    }
-    return fixtures;
-}
-
 static void http1_agrees_with_the_strict_fixtures_of_llhttp(void **state)
 {
     (void)state;
-    json_t *fixtures = load(), *json;
+    json_t *fixtures = fixtures_load(), *json;
     size_t index;
     unsigned played = 0, wrong = 0;
     bool used[ROWS(differences)] = {false};
     json_array_foreach(fixtures, index, json)
     {
-        if (!is_strict(json))
+        if (!fixture_is_strict(json))
             continue;
-        struct fixture fixture = fixture_of(json);
+        struct fixture fixture = fixture_read(json);
         char fault[32];
         bool same = agrees(&fixture, fault);
         int difference = difference_of(&fixture);
@@ -236,17 +132,17 @@ static void http1_agrees_with_the_strict_fixtures_of_llhttp(void **state)
 static void http1_wants_a_host_where_the_fixtures_have_none(void **state)
 {
     (void)state;
-    json_t *fixtures = load(), *json;
+    json_t *fixtures = fixtures_load(), *json;
     size_t index;
     unsigned missing = 0;
     json_array_foreach(fixtures, index, json)
     {
-        if (!is_strict(json))
+        if (!fixture_is_strict(json))
             continue;
-        struct fixture fixture = fixture_of(json);
+        struct fixture fixture = fixture_read(json);
         char fault[32];
         agrees(&fixture, fault);
-        struct script script = script_of(&fixture, 0);
+        struct script script = fixture_script(&fixture, 0);
         struct played played = play_split(&script, script.len, 1);
         bool same = !strcmp(played.fault, fault);
         if (!same)

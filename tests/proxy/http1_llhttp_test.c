@@ -6,6 +6,7 @@
  * chance makes of both. */
 #include "tests/fuzz/chance.h"
 #include "tests/proxy/http1_play.h"
+#include "tests/proxy/http1_second.h"
 #include "tests/proxy/smuggling.h"
 
 #include <setjmp.h>
@@ -16,53 +17,7 @@
 #include "tests/need.h"
 
 #ifdef HAVE_LLHTTP
-#include <llhttp.h>
-
 #define ROWS(table) (sizeof table / sizeof *table)
-
-/* ---- llhttp ----------------------------------------------------------------------- */
-
-struct second {
-    llhttp_t parser;
-    struct buf bodies; /* of all messages, one behind the other */
-    unsigned messages;
-};
-
-static int on_body(llhttp_t *parser, const char *bytes, size_t len)
-{
-    struct second *second = parser->data;
-    return buf_append(&second->bodies, bytes, len);
-}
-
-/* llhttp leaves it to its caller to know that a 304 has no body, whatever its
- * Content-Length says (RFC 9112 6.3, rule 1): 1 tells it so. */
-static int on_headers_complete(llhttp_t *parser)
-{
-    return parser->type == HTTP_RESPONSE && parser->status_code == 304;
-}
-
-static int on_message_complete(llhttp_t *parser)
-{
-    struct second *second = parser->data;
-    second->messages++;
-    return 0;
-}
-
-static llhttp_errno_t ask_llhttp(enum http1_kind kind, const char *bytes,
-                                 size_t len, struct second *second)
-{
-    llhttp_settings_t settings;
-    llhttp_settings_init(&settings);
-    settings.on_body = on_body;
-    settings.on_headers_complete = on_headers_complete;
-    settings.on_message_complete = on_message_complete;
-    *second = (struct second){0};
-    llhttp_init(&second->parser,
-                kind == HTTP1_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE,
-                &settings);
-    second->parser.data = second;
-    return llhttp_execute(&second->parser, bytes, len);
-}
 
 /* ---- comparing -------------------------------------------------------------------- */
 
