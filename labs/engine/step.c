@@ -70,10 +70,11 @@ static int predict(struct play *play, struct err *err)
     if (step->predictions_count)
         voice_heading(&play->voice, "Before it happens");
     if (step->predictions_count && !play->options->play)
-        voice_say(
-            &play->voice, 0, "",
-            "(What do you expect? Type the number of your answer. A wrong "
-            "one costs a point, no more.)");
+        voice_say(&play->voice, 0, "",
+                  play->lab->enough
+                      ? "(What do you expect? Type the number of your answer.)"
+                      : "(What do you expect? Type the number of your answer. "
+                        "A wrong one costs a point, no more.)");
     for (unsigned i = 0; i < step->predictions_count; i++) {
         const struct lab_prediction *it = &step->predictions[i];
         char *given = predicted(play, i, it);
