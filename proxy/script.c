@@ -233,26 +233,24 @@ static int call(struct machine *machine, const char *function,
     return rc;
 }
 
+/* `leg` is where it came in. */
 static enum hook_act run(struct script *script, const char *function,
-                         struct flow *flow, struct message *message)
+                         struct script_view *view, enum event_leg leg)
 {
     struct err err = ERR_INIT;
-    enum event_leg leg =
-        message->kind == HTTP1_REQUEST ? LEG_VICTIM : LEG_SERVER;
     struct machine *machine = uv_key_get(&script->mine);
     if (!machine)
         machine = machine_new(script, &err);
     if (!machine) {
-        report(script, flow, leg, err.text);
+        report(script, view->flow, leg, err.text);
         return HOOK_PASS;
     }
-    struct script_view view = {.flow = flow, .message = message};
     enum hook_act act = HOOK_PASS;
-    if (call(machine, function, &view) == LUA_OK) {
-        act = script_flow_apply(&view);
+    if (call(machine, function, view) == LUA_OK) {
+        act = script_flow_apply(view);
     } else {
-        script_flow_undo(&view);
-        report(script, flow, leg, why(machine->lua));
+        script_flow_undo(view);
+        report(script, view->flow, leg, why(machine->lua));
         lua_settop(machine->lua, 0);
         /* The next call shall not pay for what this one has left. */
         lua_gc(machine->lua, LUA_GCCOLLECT);
@@ -264,13 +262,23 @@ static enum hook_act run(struct script *script, const char *function,
 static enum hook_act on_request(void *config, struct flow *flow,
                                 struct message *request)
 {
-    return run(config, "on_request", flow, request);
+    struct script_view view = {.flow = flow, .message = request};
+    return run(config, "on_request", &view, LEG_VICTIM);
 }
 
 static enum hook_act on_response(void *config, struct flow *flow,
                                  struct message *response)
 {
-    return run(config, "on_response", flow, response);
+    struct script_view view = {.flow = flow, .message = response};
+    return run(config, "on_response", &view, LEG_SERVER);
+}
+
+static enum hook_act on_message(void *config, struct flow *flow,
+                                struct socket_message *message)
+{
+    struct script_view view = {.flow = flow, .socket = message};
+    return run(config, "on_message", &view,
+               message->to == LEG_SERVER ? LEG_VICTIM : LEG_SERVER);
 }
 
 /* ---- loading ------------------------------------------------------------- */
@@ -318,10 +326,13 @@ static int fill_hook(struct script *script, struct machine *machine,
         hook->on_response = on_response;
         hook->wants |= HOOK_WANTS_RESPONSE_BODY;
     }
-    if (hook->on_request || hook->on_response)
+    if (defines(machine, "on_message"))
+        hook->on_message = on_message;
+    if (hook->on_request || hook->on_response || hook->on_message)
         return 0;
     err_code(err, EXIT_LAB_INVALID,
-             "%s defines neither on_request nor on_response", script->name);
+             "%s defines no on_request, on_response or on_message",
+             script->name);
     return -1;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A hook written in Lua 5.4: a text file that defines on_request(flow) and
- * on_response(flow), or one of them. What a flow has stands in
+ * A hook written in Lua 5.4: a text file that defines on_request(flow),
+ * on_response(flow) or on_message(flow), which is for WebSockets. What a flow has stands in
  * script_members.def (`mitmlab help script`): the message's parts, to be read
  * and assigned, what is known of the connection, and answer(), delay(), drop()
  * and abort(). The

@@ -33,6 +33,10 @@ static void will_change(lua_State *lua, struct script_view *view)
     struct message *message = view->message;
     if (view->changed)
         return;
+    if (view->socket) {
+        view->changed = true;
+        return;
+    }
     size_t size = message->fields_count * sizeof *message->fields;
     view->fields = arena_alloc(message->arena, size);
     if (!view->fields)
@@ -45,9 +49,9 @@ static void will_change(lua_State *lua, struct script_view *view)
 
 void script_flow_undo(struct script_view *view)
 {
-    struct buf body = view->message->body;
-    if (!view->changed)
+    if (!view->changed || view->socket)
         return;
+    struct buf body = view->message->body;
     memcpy(view->message->fields, view->fields,
            view->before.fields_count * sizeof *view->fields);
     struct message_field *fields = view->message->fields;
@@ -76,12 +80,20 @@ static int push_text(lua_State *lua, const char *text)
     return 1;
 }
 
+/* As it came; NULL: a message of HTTP without one. */
+static const struct buf *body_of(const struct script_view *view)
+{
+    if (view->socket)
+        return &view->socket->body;
+    return view->message->has_body ? &view->message->body : NULL;
+}
+
 static int get_body(lua_State *lua, struct script_view *view)
 {
-    const struct buf *body = &view->message->body;
+    const struct buf *body = body_of(view);
     if (view->body)
         lua_pushlstring(lua, view->body, view->body_len);
-    else if (view->message->has_body && buf_len(body))
+    else if (body && buf_len(body))
         lua_pushlstring(lua, (const char *)buf_head(body), buf_len(body));
     else
         lua_pushliteral(lua, "");
@@ -137,6 +149,16 @@ static int get_host(lua_State *lua, struct script_view *view)
 static int get_reason(lua_State *lua, struct script_view *view)
 {
     return push_text(lua, view->message->reason);
+}
+
+static int get_message_kind(lua_State *lua, struct script_view *view)
+{
+    return push_text(lua, view->socket->text ? "text" : "binary");
+}
+
+static int get_to(lua_State *lua, struct script_view *view)
+{
+    return push_text(lua, view->socket->to == LEG_SERVER ? "server" : "victim");
 }
 
 static int get_tls(lua_State *lua, struct script_view *view)
@@ -325,7 +347,9 @@ static int get_abort(lua_State *lua, struct script_view *view)
 enum {
     KIND_REQUEST = HTTP1_REQUEST,
     KIND_RESPONSE = HTTP1_RESPONSE,
-    KIND_BOTH
+    KIND_BOTH,
+    KIND_MESSAGE,
+    KIND_ANY
 };
 
 #define set_NONE NULL
@@ -333,7 +357,7 @@ static const struct member {
     const char *name;
     int (*get)(lua_State *lua, struct script_view *view);
     void (*set)(lua_State *lua, struct script_view *view);
-    int kind; /* of message that may be assigned to */
+    int kind; /* of message that has it, or in which it may be assigned */
 } members[] = {
 #define SCRIPT_MEMBER(name, get, set, kind, sentence)                          \
     {name, get_##get, set_##set, KIND_##kind},
@@ -351,18 +375,37 @@ static const struct member *check_member(lua_State *lua)
     return NULL;
 }
 
+/* Is there such a thing in what is shown? */
+static bool has_member(const struct script_view *view,
+                       const struct member *member)
+{
+    return member->kind == KIND_ANY ||
+           (member->kind == KIND_MESSAGE) == (view->socket != NULL);
+}
+
+static bool may_assign(const struct script_view *view,
+                       const struct member *member)
+{
+    if (!member->set || !has_member(view, member))
+        return false;
+    return view->socket || member->kind == KIND_BOTH ||
+           member->kind == (int)view->message->kind;
+}
+
 static int on_flow_index(lua_State *lua)
 {
     struct script_view *view = check_view(lua, FLOW_TYPE);
-    return check_member(lua)->get(lua, view);
+    const struct member *member = check_member(lua);
+    return has_member(view, member) ? member->get(lua, view)
+                                    : push_text(lua, NULL);
 }
 
 static bool same_body(lua_State *lua, struct script_view *view)
 {
     size_t len;
     const char *text = lua_tolstring(lua, 3, &len);
-    const struct buf *body = &view->message->body;
-    size_t had = view->message->has_body ? buf_len(body) : 0;
+    const struct buf *body = body_of(view);
+    size_t had = body ? buf_len(body) : 0;
     return text && !view->body && len == had &&
            (!len || !memcmp(text, buf_head(body), len));
 }
@@ -371,9 +414,7 @@ static int on_flow_newindex(lua_State *lua)
 {
     struct script_view *view = check_view(lua, FLOW_TYPE);
     const struct member *member = check_member(lua);
-    bool fits =
-        member->kind == KIND_BOTH || member->kind == (int)view->message->kind;
-    if (!member->set || !fits)
+    if (!may_assign(view, member))
         return luaL_error(lua, "flow.%s cannot be assigned here", member->name);
     if (member->set == set_body && same_body(lua, view))
         return 0;
@@ -487,7 +528,9 @@ void script_flow_open(lua_State *lua, struct script_handles *handles)
 void script_flow_show(struct script_handles *handles, struct script_view *view)
 {
     handles->flow->view = view;
-    handles->headers->view = handles->asked->view = view;
+    /* A message of a WebSocket has none. */
+    handles->headers->view = handles->asked->view =
+        view && view->message ? view : NULL;
 }
 
 void script_flow_push(lua_State *lua)
@@ -497,9 +540,24 @@ void script_flow_push(lua_State *lua)
     lua_getfield(lua, LUA_REGISTRYINDEX, FLOW);
 }
 
+static enum hook_act apply_socket(struct script_view *view)
+{
+    struct buf *body = &view->socket->body;
+    if (view->aborted)
+        return HOOK_CUT;
+    /* Room first: what goes on unchanged must be whole. */
+    if (!view->changed || !view->body || !buf_reserve(body, view->body_len + 1))
+        return HOOK_PASS;
+    buf_clear(body);
+    return buf_append(body, view->body, view->body_len) ? HOOK_CUT
+                                                        : HOOK_CHANGED;
+}
+
 enum hook_act script_flow_apply(struct script_view *view)
 {
     enum hook_act act = HOOK_PASS;
+    if (view->socket)
+        return apply_socket(view);
     if (view->body &&
         message_set_body(view->message, view->body, view->body_len)) {
         script_flow_undo(view);

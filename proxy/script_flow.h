@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a script sees as `flow`: the members of script_members.def, on the
- * message that a hook was shown. Used by script.c only. */
+ * message that a hook was shown, of HTTP or of a WebSocket. Used by script.c only. */
 #ifndef PROXY_SCRIPT_FLOW_H
 #define PROXY_SCRIPT_FLOW_H
 
@@ -9,11 +9,13 @@
 
 #include <lua.h>
 
-/* One message, during one call. Zero it but for the first two. */
+/* One message, during one call. Zero it but for the flow and one of the two
+ * messages. */
 struct script_view {
     struct flow *flow;
     struct message *message;
-    struct message before; /* as it was, fields included */
+    struct socket_message *socket; /* NULL: it is HTTP */
+    struct message before;         /* as it was, fields included */
     struct message_field *fields;
     bool changed;
     const char *body; /* to be set when the call has gone well */

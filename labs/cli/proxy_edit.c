@@ -130,7 +130,8 @@ static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
                                &wishes->edit.strip_alt_svc});
     option_row(rows,
                (struct option){"script", 's', OPTION_TEXT, "FILE.lua",
-                               "Let a Lua script edit requests and responses",
+                               "Let a Lua script edit requests, responses and "
+                               "messages",
                                &wishes->edit.script});
     option_row(rows,
                (struct option){"body", 0, OPTION_NUMBER, "KIB",

@@ -344,6 +344,107 @@ static void a_script_answers_cuts_and_drops(void **state)
     }
 }
 
+/* A message of a WebSocket on its way; the caller frees its body. */
+static enum hook_act pass_on(struct scene *scene,
+                             struct socket_message *message, const char *text)
+{
+    struct hook *hook = script_hook(scene->script);
+    scene->flow.server_name = "bank.lab.test";
+    assert_int_equal(buf_append_text(&message->body, text), 0);
+    return hook->on_message(hook->config, &scene->flow, message);
+}
+
+static void messages_of_a_websocket_are_edited(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct socket_message up = {.to = LEG_SERVER, .text = true};
+    struct socket_message down = {.to = LEG_VICTIM};
+    open_scene(&scene, "function on_message(flow)\n"
+                       "  assert(flow.server_name == 'bank.lab.test')\n"
+                       "  if flow.to == 'server' then\n"
+                       "    assert(flow.message_kind == 'text')\n"
+                       "    flow.message = flow.message:gsub('bob', 'eve')\n"
+                       "    flow.message = flow.message .. '!'\n"
+                       "  else\n"
+                       "    assert(flow.message_kind == 'binary')\n"
+                       "    flow.message = flow.message\n"
+                       "  end\n"
+                       "end\n");
+    struct hook *hook = script_hook(scene.script);
+    assert_null(hook->on_request);
+    assert_null(hook->on_response);
+    assert_int_equal(pass_on(&scene, &up, "pay bob"), HOOK_CHANGED);
+    assert_int_equal(buf_len(&up.body), 8);
+    assert_memory_equal(buf_head(&up.body), "pay eve!", 8);
+    /* What comes out as it went in is no change. */
+    assert_int_equal(pass_on(&scene, &down, "done"), HOOK_PASS);
+    buf_free(&up.body);
+    buf_free(&down.body);
+    script_free(scene.script);
+}
+
+static void a_message_may_become_empty_or_end_all(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct socket_message message = {.to = LEG_SERVER, .text = true};
+    open_scene(&scene, "function on_message(flow)\n"
+                       "  if flow.message == 'end' then flow:abort() end\n"
+                       "  flow.message = ''\n"
+                       "end\n");
+    assert_int_equal(pass_on(&scene, &message, "x"), HOOK_CHANGED);
+    assert_int_equal(buf_len(&message.body), 0);
+    assert_int_equal(pass_on(&scene, &message, "end"), HOOK_CUT);
+    buf_free(&message.body);
+    script_free(scene.script);
+}
+
+/* Each of these is a mistake in on_message; a message of HTTP has what they
+ * ask for. */
+static const char *const message_misdeeds[] = {
+    "flow.headers['X'] = 'y'",
+    "kept['X'] = 'y'",
+    "flow.body = 'y'",
+    "flow.method = 'GET'",
+    "flow.status = 200",
+    "flow.to = 'victim'",
+    "flow.message_kind = 'binary'",
+    "flow.message = {}",
+    "flow:answer(200)",
+    "flow:delay(1)",
+    "error('late')",
+};
+
+static void a_message_has_nothing_of_http(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof message_misdeeds / sizeof(char *); i++) {
+        struct scene scene;
+        char text[512];
+        snprintf(text, sizeof text,
+                 "local kept\n"
+                 "function on_response(flow)\n"
+                 "  kept = flow.headers\n"
+                 "  assert(flow.message == nil and flow.to == nil)\n"
+                 "end\n"
+                 "function on_message(flow)\n"
+                 "  flow.message = 'edited'\n  %s\nend\n",
+                 message_misdeeds[i]);
+        open_scene(&scene, text);
+        assert_int_equal(respond(&scene, "body"), HOOK_PASS);
+        for (int again = 0; again < 2; again++) {
+            struct socket_message message = {.to = LEG_VICTIM, .text = true};
+            if (pass_on(&scene, &message, "whole") != HOOK_PASS)
+                fail_msg("allowed: %s", message_misdeeds[i]);
+            assert_int_equal(buf_len(&message.body), 5);
+            assert_memory_equal(buf_head(&message.body), "whole", 5);
+            buf_free(&message.body);
+        }
+        close_scene(&scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +452,9 @@ int main(void)
         cmocka_unit_test(headers_keep_their_order_and_case),
         cmocka_unit_test(requests_can_be_redirected),
         cmocka_unit_test(a_script_answers_cuts_and_drops),
+        cmocka_unit_test(messages_of_a_websocket_are_edited),
+        cmocka_unit_test(a_message_may_become_empty_or_end_all),
+        cmocka_unit_test(a_message_has_nothing_of_http),
         cmocka_unit_test(a_mistake_undoes_what_was_done_before_it),
         cmocka_unit_test(what_a_script_may_not_do_changes_nothing),
         cmocka_unit_test(a_flow_that_is_kept_leads_nowhere),
