@@ -62,10 +62,11 @@ static enum relay_state ask_http(struct relay *relay, size_t len)
         return relay_over(relay, FLOW_REFUSED);
     }
     facts_asked(relay, &target, login_of(head, bytes, login));
-    if (target.protocol == TARGET_HTTP)
-        return go_for(relay, &target, ASKED_URL);
+    /* A line for people, in case that this is all that comes of it. */
     if (options_of(relay)->on_line)
         note_line_asked(&relay->exchange.line, relay, head, bytes);
+    if (target.protocol == TARGET_HTTP)
+        return go_for(relay, &target, ASKED_URL);
     buf_consume(in, len);
     return go_for(relay, &target, ASKED_TUNNEL);
 }

@@ -204,7 +204,7 @@ static int open_streams(struct relay *relay)
     bool server =
         agreed ? chose_h2(&relay->server)
                : wish == PROXY_H2_SERVER || (victim && wish == PROXY_H2_BOTH);
-    if (!victim && !server)
+    if ((!victim && !server) || relay_forwards(relay))
         return 0;
     relay->streams = streams_open(relay, victim, server);
     return relay->streams ? 0 : -1;

@@ -64,6 +64,12 @@ static void list_alpn(const struct relay *relay, const char *out[ALPN_MOST])
     bool translates =
         h2 == PROXY_H2_SERVER || (h2 == PROXY_H2_VICTIM && relay->alpn_count);
     unsigned count = 0;
+    /* Who goes from server to server asks them one by one. */
+    if (relay_forwards(relay)) {
+        out[0] = "http/1.1";
+        out[1] = NULL;
+        return;
+    }
     for (; policy->alpn_given && count < policy->alpn_count; count++)
         out[count] = policy->alpn[count];
     if (!policy->alpn_given && adds)

@@ -42,7 +42,10 @@ static void add_number(struct buf *out, uint64_t number)
 static void add_exchange(struct buf *out, const struct proxy_line *line)
 {
     add_escaped(out, line->method, line->method_len);
-    add_text(out, line->tls ? " https://" : " http://");
+    /* CONNECT names a host, and nothing of how it is spoken to. */
+    add_text(out, !line->target_len ? " "
+                  : line->tls       ? " https://"
+                                    : " http://");
     add_escaped(out, line->host, line->host_len);
     add_escaped(out, line->target, line->target_len);
     add_text(out, " ");

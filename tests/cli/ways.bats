@@ -163,6 +163,24 @@ saw() {
     saw server.unreachable "outside the lab"
 }
 
+@test "people see a line for what a proxy was asked and did not do" {
+    MITMLAB_EVENTS_FD=9 in_background ready.jsonl bash -c \
+        'exec 9>&1 >lines; exec "$@"' - "$MITMLAB" proxy \
+        --listen http@127.0.0.1:0
+    for request in 'GET http://192.0.2.1/x' 'CONNECT 192.0.2.1:443'; do
+        exec 8<>"/dev/tcp/127.0.0.1/$(port_of ready.jsonl)"
+        printf '%s HTTP/1.1\r\nHost: a\r\n\r\n' "$request" >&8
+        cat <&8 >/dev/null
+        exec 8>&-
+    done
+    for _ in $(seq 100); do
+        [ "$(grep -c . lines)" = 2 ] && break
+        sleep 0.05
+    done
+    grep -q ' GET http://192.0.2.1/x 403 ' lines
+    grep -q ' CONNECT 192.0.2.1:443 403 ' lines
+}
+
 @test "curl by SOCKS5: a name, an address, a password" {
     stage socks@127.0.0.1:0
     needs curl

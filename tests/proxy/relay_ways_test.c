@@ -8,9 +8,10 @@
 
 #include <openssl/x509v3.h>
 
-#define OK_HI "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-#define BANK  "bank.lab.test"
-#define GRANT "HTTP/1.1 200 Connection established\r\n\r\n"
+#define OK_HI   "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+#define BANK    "bank.lab.test"
+#define REQUEST "GET / HTTP/1.1\r\nHost: " BANK ":%d\r\n\r\n"
+#define GRANT   "HTTP/1.1 200 Connection established\r\n\r\n"
 
 static char hosts[] = "/tmp/mitmlab-ways-XXXXXX";
 
@@ -205,6 +206,45 @@ static void each_request_goes_to_the_server_that_it_names(void **state)
     actor_leaves(&two);
     close(listener);
     all_leave(&stage, &victim, &three);
+}
+
+/* ... and back, on one connection of the victim that is in clear. */
+static void a_url_of_https_is_asked_for_inside_tls(void **state)
+{
+    (void)state;
+    int port;
+    char heard[128];
+    struct stage stage;
+    tls_stage_prepare(&stage, "http");
+    stage_takes(&stage, WAY_HTTP);
+    stage.options.h2 = PROXY_H2_SERVER; /* which is nothing for URLs */
+    stage_raise(&stage);
+    int listener = other_server(&port);
+    struct actor victim = victim_enters(&stage), plains[2];
+    for (int i = 0; i < 2; i++) {
+        asks(&victim, "GET https://" BANK ":%d/ HTTP/1.1\r\nHost: a\r\n\r\n",
+             stage.upstream.port);
+        struct talker server = server_answers(&stage);
+        talkers_shake(&server, NULL);
+        assert_true(server.done);
+        snprintf(heard, sizeof heard, REQUEST, stage.upstream.port);
+        talker_hears(&server, heard);
+        talker_says(&server, OK_HI);
+        actor_hears(&victim, OK_HI);
+        asks(&victim, "GET http://" BANK ":%d/ HTTP/1.1\r\nHost: a\r\n\r\n",
+             port);
+        struct actor plain = enters_at(&stage, listener);
+        snprintf(heard, sizeof heard, REQUEST, port);
+        actor_hears(&plain, heard);
+        actor_says(&plain, OK_HI);
+        actor_hears(&victim, OK_HI);
+        talker_leaves(&server);
+        plains[i] = plain;
+    }
+    actor_leaves(&plains[0]);
+    actor_leaves(&plains[1]);
+    close(listener);
+    all_leave(&stage, &victim, NULL);
 }
 
 static void a_tunnel_may_follow_a_request(void **state)
@@ -649,6 +689,7 @@ int main(void)
         cmocka_unit_test(a_request_without_host_gets_one),
         cmocka_unit_test(a_body_goes_along_in_any_framing),
         cmocka_unit_test(each_request_goes_to_the_server_that_it_names),
+        cmocka_unit_test(a_url_of_https_is_asked_for_inside_tls),
         cmocka_unit_test(a_tunnel_may_follow_a_request),
         cmocka_unit_test(what_a_proxy_cannot_do_is_answered),
         cmocka_unit_test(no_way_leads_back_into_the_proxy),
