@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,7 +148,9 @@ static int bind_socket(const struct proxy_options *options,
         err_errno(err, "open a socket for %s", text);
         return -1;
     }
+    /* Whoever is accepted inherits TCP_NODELAY. */
     if (set_flag(fd, SOL_SOCKET, SO_REUSEADDR) ||
+        set_flag(fd, IPPROTO_TCP, TCP_NODELAY) ||
         (v6 && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY)) ||
         (options->share_ports && set_flag(fd, SOL_SOCKET, SO_REUSEPORT)) ||
         (way_takes_over(way) &&

@@ -145,8 +145,14 @@ static enum relay_state step_drain(struct relay *relay)
 
 static void begin_drain(struct relay *relay)
 {
+    struct end *server = &relay->server;
     end_finish(&relay->victim, false);
-    end_finish(&relay->server, false);
+    /* Both of them have said all: nothing is left to wait for. */
+    if (server->open && server->fin_in && !server->tls.ssl &&
+        !end_blocked(server))
+        end_close(server, false);
+    else
+        end_finish(server, false);
     relay->drain_blocked = true; /* until the first look says otherwise */
 }
 
@@ -280,7 +286,8 @@ static bool should_read(const struct relay *relay, const struct end *end)
         return waits < (victim ? HELLO_MOST : 0) + READ_AHEAD &&
                !relay->asks[0].held;
     case RELAY_CONNECT:
-        return false;
+        /* To stop and to start takes libuv three calls of the kernel. */
+        return victim && waits < READ_AHEAD;
     case RELAY_SERVER_TLS:
         return !victim;
     case RELAY_VICTIM_TLS:
