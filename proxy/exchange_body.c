@@ -147,6 +147,10 @@ static enum step send_changed(struct exchange *exchange, struct half *half)
     }
     follow_method(exchange, half);
     note_changed(&half->note, &half->message);
+    if (half == &exchange->request)
+        exchange->line.request_changed = true;
+    else
+        exchange->line.response_changed = true;
     bad = end_send(half->to, buf_head(&out), buf_len(&out));
     half->note.sent_end = end_output_at(half->to);
     buf_free(&out);
@@ -262,7 +266,7 @@ enum step step_ask(struct exchange *exchange, struct half *half)
         exchange->answering |= half->answered;
         if (half->answered)
             return send_answered(exchange, half);
-        if (half->built)
+        if (half->built && !exchange->relay->worker->options->line_bodies)
             buf_free(&half->message.body);
         half->note.sent_at = end_output_at(half->to);
         return STEP_ON;

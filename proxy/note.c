@@ -281,6 +281,7 @@ void note_line_asked(struct note_line *line, const struct relay *relay,
     line->host_len = keep(line, &used, bytes, head->host, 96);
     line->target_len = keep(line, &used, bytes, path_of(head), 192);
     line->status = 0;
+    line->request_changed = line->response_changed = false;
     line->up_bytes = line->down_bytes = 0;
 }
 
@@ -345,6 +346,8 @@ void note_line_write(const struct note_line *line, const struct relay *relay,
         .host_len = line->host_len,
         .target_len = line->target_len,
         .status = line->status,
+        .request_changed = line->request_changed,
+        .response_changed = line->response_changed,
         .up_bytes = line->up_bytes,
         .down_bytes = line->down_bytes,
         .tls = relay->flow.tls,

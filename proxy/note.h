@@ -36,7 +36,8 @@ struct note_line {
     int status;
     const char *version; /* NULL: HTTP/1.1 on both legs */
     uint64_t up_bytes, down_bytes;
-    uint64_t began; /* of the loop's milliseconds */
+    bool request_changed, response_changed; /* by a hook */
+    uint64_t began;                         /* of the loop's milliseconds */
 };
 
 void note_head(struct note *note, const struct end *from,

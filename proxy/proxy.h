@@ -26,20 +26,29 @@ enum { PROXY_LISTEN_MOST = 16, PROXY_HOOKS_MOST = 12, PROXY_WORKERS_MOST = 64 };
 
 struct filter_subject;
 
-/* One exchange, or one TLS flow that never came to one, for a person. Texts
- * are bytes of the network, as they came: escape them. */
+enum proxy_line_kind {
+    PROXY_LINE_HTTP,  /* one exchange */
+    PROXY_LINE_TLS,   /* TLS that we opened and that never came to one */
+    PROXY_LINE_BYTES, /* a flow that was neither, or what followed a 101 */
+};
+
+/* Something is over, for a person. Texts are bytes of the network, as they
+ * came: escape them. */
 struct proxy_line {
+    enum proxy_line_kind kind;
     const union address *victim;
     const char *method, *host, *target; /* NULL: no HTTP was spoken */
     size_t method_len, host_len, target_len;
     int status;                    /* 0: none */
-    uint64_t up_bytes, down_bytes; /* of the bodies */
+    uint64_t up_bytes, down_bytes; /* of the bodies, or of all */
     bool tls;
-    uint64_t ms;         /* how long it took */
+    bool request_changed, response_changed; /* by a hook */
+    uint64_t ms;                            /* how long it took */
     const char *version; /* "h2", "h2 to h1", "h1 to h2"; NULL: HTTP/1.1 */
     const char *verdict; /* "accepted", "refused", NULL: not known; "passed":
                             TLS that was left alone */
     const char *how;     /* alert name or close style, NULL */
+    const char *spoken;  /* BYTES: "raw", "ws", "tls" that was left alone */
     const struct filter_subject *subject; /* the same, for a condition */
 };
 
@@ -72,7 +81,8 @@ struct proxy_options {
     bool trace;           /* flow.state events */
     bool heartbeat;       /* one event a second */
     bool line_heads; /* subjects of lines shall have the fields of both heads */
-    void *h2_memory; /* an nghttp2_mem, for those who count; NULL */
+    bool line_bodies; /* and the bodies, which are kept for it */
+    void *h2_memory;  /* an nghttp2_mem, for those who count; NULL */
     enum proxy_h2 h2; /* on which legs */
 
     /* proxy_run() listens. */

@@ -58,6 +58,7 @@ struct relay {
     unsigned handles; /* libuv's; 0 in CLOSING: this is freed */
 
     uv_timer_t timer; /* the only one; see relay_wait() */
+    uint64_t began;   /* of the loop's milliseconds */
     uint64_t deadline, timer_due, last;
     bool timed_out;
     bool advancing, again; /* relay_advance() is under way; was called */

@@ -66,6 +66,7 @@ static struct relay *relay_new(struct worker *worker, const struct way_in *way)
     relay->server.leg = LEG_SERVER;
     relay->victim_alert = -1;
     relay->flow.id = ++last_flow;
+    relay->began = uv_now(worker->loop);
     relay->flow.relay = relay;
     exchange_init(&relay->exchange, relay);
     uv_timer_init(worker->loop, &relay->timer);
@@ -180,38 +181,70 @@ size_t relay_held(const struct relay *relay)
 
 /* ---- the end ------------------------------------------------------------- */
 
-/* A flow that ended without an exchange has a line of its own. */
+/* What the flow was beside HTTP; NULL: nothing. */
+static const char *spoken(const struct relay *relay)
+{
+    if (relay->messages)
+        return "ws";
+    if (relay->tunnel)
+        return "raw";
+    if (relay->flow.sealed)
+        return "tls";
+    return relay->protocol == TARGET_RAW ? "raw" : NULL;
+}
+
+/* A flow that ended without an exchange has a line of its own, and so have
+ * bytes. */
+static void write_line(const struct relay *relay, const char *verdict,
+                       const char *how)
+{
+    const struct proxy_options *options = options_of(relay);
+    const struct flow *flow = &relay->flow;
+    const struct end *victim = &relay->victim;
+    const char *bytes = relay->server.open ? spoken(relay) : NULL;
+    const char *name = flow->server_name;
+    if (!bytes && (!flow->tls || flow->exchanges))
+        return;
+    struct proxy_line line = {.kind = bytes ? PROXY_LINE_BYTES : PROXY_LINE_TLS,
+                              .spoken = bytes,
+                              .victim = &flow->victim,
+                              .tls = flow->tls,
+                              .host = name,
+                              .host_len = name ? strlen(name) : 0,
+                              .up_bytes = bytes ? victim->in_total : 0,
+                              .down_bytes = bytes ? end_output_at(victim) : 0,
+                              .ms = uv_now(relay->worker->loop) - relay->began,
+                              .verdict = flow->sealed ? "passed" : verdict,
+                              .how = how};
+    struct filter_subject subject = {
+        .moment = FILTER_AT_END,
+        .kind = bytes ? bytes : "tls",
+        .tls = flow->tls,
+        .victim = &flow->victim,
+        .server = &flow->server,
+        .flow = flow->id,
+        .sni = {flow->tls ? name : NULL, flow->tls ? line.host_len : 0},
+        .host = {name, line.host_len},
+        .verdict = {verdict, verdict ? strlen(verdict) : 0},
+        .size_known = bytes != NULL,
+        .size = line.up_bytes + line.down_bytes,
+        .ms_known = true,
+        .ms = line.ms};
+    line.subject = &subject;
+    options->on_line(options->context, &line);
+}
+
 static void write_verdict(struct relay *relay)
 {
     const struct proxy_options *options = options_of(relay);
     const char *how = NULL;
     const char *verdict = facts_verdict(relay, &how);
-    const char *name = relay->flow.server_name;
     /* What it refused it was shown, and it took nothing else. */
     if (verdict && !relay->victim.tls.bytes)
         pass_note_refusal(options->pass, &relay->flow.victim,
                           &relay->flow.server, relay->sni);
-    if (!options->on_line || !relay->flow.tls || relay->flow.exchanges)
-        return;
-    struct proxy_line line = {.victim = &relay->flow.victim,
-                              .tls = true,
-                              .host = name,
-                              .host_len = name ? strlen(name) : 0,
-                              .verdict =
-                                  relay->flow.sealed ? "passed" : verdict,
-                              .how = how};
-    struct filter_subject subject = {
-        .moment = FILTER_AT_END,
-        .kind = "tls",
-        .tls = true,
-        .victim = &relay->flow.victim,
-        .server = &relay->flow.server,
-        .flow = relay->flow.id,
-        .sni = {name, line.host_len},
-        .host = {name, line.host_len},
-        .verdict = {verdict, verdict ? strlen(verdict) : 0}};
-    line.subject = &subject;
-    options->on_line(options->context, &line);
+    if (options->on_line)
+        write_line(relay, verdict, how);
 }
 
 static void tell_hooks(struct relay *relay)
@@ -232,8 +265,8 @@ void relay_begin_closing(struct relay *relay)
     relay->streams = NULL;
     for (unsigned i = 0; i < 2; i++)
         ask_abandon(&relay->asks[i], NULL);
-    messages_close(relay->messages);
     write_verdict(relay);
+    messages_close(relay->messages);
     tell_hooks(relay);
     facts_ended(relay);
     end_close(&relay->victim, relay->reset);

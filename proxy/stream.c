@@ -411,17 +411,28 @@ static int take_change(struct way *way)
     return 0;
 }
 
+/* It goes on as `way->body`. What a line shows of it stays. */
+static void drop_body(struct way *way)
+{
+    if (!relay_of(way)->worker->options->line_bodies)
+        buf_free(&way->message.body);
+}
+
 static void changed(struct way *way)
 {
     if (!take_change(way)) {
         note_changed(&way->note, &way->message);
+        if (is_request(way))
+            way->stream->line.request_changed = true;
+        else
+            way->stream->line.response_changed = true;
     } else {
         fprintf(stderr, "mitmlab: what a hook made of a message is no HTTP; "
                         "it goes on unchanged\n");
         buf_free(&way->message.body);
         way->message = way->before;
     }
-    buf_free(&way->message.body);
+    drop_body(way);
     way->state = WAY_READY;
 }
 
@@ -450,7 +461,7 @@ static void passed(struct way *way, enum hook_act act)
     } else if (act == HOOK_CHANGED) {
         changed(way);
     } else {
-        buf_free(&way->message.body);
+        drop_body(way);
         way->state = WAY_READY;
     }
 }

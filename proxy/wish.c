@@ -23,6 +23,8 @@ bool wish_body(struct relay *relay, const struct message *head)
     const struct proxy_options *options = relay->worker->options;
     unsigned want = head->kind == HTTP1_REQUEST ? HOOK_WANTS_REQUEST_BODY
                                                 : HOOK_WANTS_RESPONSE_BODY;
+    if (options->on_line && options->line_bodies)
+        return true;
     for (unsigned i = 0; i < options->hooks_count; i++) {
         const struct hook *hook = options->hooks[i];
         if ((hook->wants & want) &&

@@ -13,6 +13,7 @@
 
 enum option_kind {
     OPTION_FLAG,    /* --json                bool * */
+    OPTION_COUNT,   /* -v -v, -vv           unsigned * */
     OPTION_TEXT,    /* --out DIR             const char ** */
     OPTION_NUMBER,  /* --seed N              long long * */
     OPTION_LIST,    /* --listen A:P (again)  struct option_list * */

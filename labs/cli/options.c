@@ -76,6 +76,9 @@ static int take(const struct option *option, const char *value, struct err *err)
     case OPTION_FLAG:
         *(bool *)option->target = true;
         return 0;
+    case OPTION_COUNT:
+        ++*(unsigned *)option->target;
+        return 0;
     case OPTION_TEXT:
         *(const char **)option->target = value;
         return 0;
@@ -89,27 +92,46 @@ static int take(const struct option *option, const char *value, struct err *err)
     return -1;
 }
 
+static bool takes_value(const struct option *option)
+{
+    return option->kind != OPTION_FLAG && option->kind != OPTION_COUNT;
+}
+
+/* "-v", or "-vvv" of one that counts; *out_times says how often. */
+static const struct option *find_letters(const struct option *table,
+                                         const char *word, size_t *out_times)
+{
+    const struct option *option = find_letter(table, word[1]);
+    *out_times = strlen(word + 1);
+    if (!option || *out_times == 1)
+        return option;
+    const char each[] = {word[1], 0};
+    bool same = strspn(word + 1, each) == *out_times;
+    return same && option->kind == OPTION_COUNT ? option : NULL;
+}
+
 /* One "--name", "--name=value", "-l" at argv[*at]; steps over its value. */
 static int parse_one(const struct command *command, const struct option *table,
                      int argc, char **argv, int *at, struct err *err)
 {
     char *word = argv[*at], *value = NULL;
     const struct option *option;
+    size_t times = 1;
     if (word[1] == '-') {
         size_t len = strcspn(word + 2, "=");
         option = find_long(table, word + 2, len);
         if (word[2 + len] == '=')
             value = word + 2 + len + 1;
     } else {
-        option = word[2] ? NULL : find_letter(table, word[1]);
+        option = find_letters(table, word, &times);
     }
     if (!option)
         return unknown(command, table, word, err);
-    if (option->kind == OPTION_FLAG && value) {
+    if (!takes_value(option) && value) {
         err_code(err, EXIT_USAGE, "--%s takes no value", option->name);
         return -1;
     }
-    if (option->kind != OPTION_FLAG && !value) {
+    if (takes_value(option) && !value) {
         if (*at + 1 == argc) {
             err_code(err, EXIT_USAGE, "--%s wants a value: %s", option->name,
                      option->value);
@@ -117,6 +139,8 @@ static int parse_one(const struct command *command, const struct option *table,
         }
         value = argv[++*at];
     }
+    while (--times)
+        (void)take(option, value, err);
     return take(option, value, err);
 }
 

@@ -1,117 +1,35 @@
 /* SPDX-License-Identifier: MIT
  *
  * Options of `mitmlab proxy`: what is seen of the traffic. */
+#include "labs/cli/look_line.h"
 #include "labs/cli/proxy_parts.h"
+#include "proxy/filter.h"
 
-#include <time.h>
+#include <stdlib.h>
+#include <unistd.h>
 
-/* One line of a person's for each exchange: no printf(3) here, which would
- * cost more than the proxy itself. */
+/* Read by all workers, written by none. */
+struct proxy_look {
+    struct look look;
+    struct filter *show; /* NULL: everything */
+};
 
-/* Bytes of the network never reach the terminal as they are. */
-static void add_escaped(struct buf *out, const char *bytes, size_t len)
+/* And free it. */
+static void print(struct buf *text)
 {
-    static const char digits[] = "0123456789abcdef";
-    char *to = (char *)buf_reserve(out, len * 4);
-    size_t used = 0;
-    for (size_t i = 0; to && i < len; i++) {
-        unsigned char byte = (unsigned char)bytes[i];
-        if (byte > ' ' && byte < 0x7f && byte != '\\') {
-            to[used++] = (char)byte;
-            continue;
-        }
-        memcpy(to + used, "\\x", 2);
-        to[used + 2] = digits[byte >> 4];
-        to[used + 3] = digits[byte & 15];
-        used += 4;
-    }
-    if (to)
-        buf_filled(out, used);
-}
-
-static void add_text(struct buf *out, const char *text)
-{
-    (void)buf_append_text(out, text);
-}
-
-static void add_number(struct buf *out, uint64_t number)
-{
-    (void)buf_append_number(out, number, 1);
-}
-
-static void add_exchange(struct buf *out, const struct proxy_line *line)
-{
-    add_escaped(out, line->method, line->method_len);
-    /* CONNECT names a host, and nothing of how it is spoken to. */
-    add_text(out, !line->target_len ? " "
-                  : line->tls       ? " https://"
-                                    : " http://");
-    add_escaped(out, line->host, line->host_len);
-    add_escaped(out, line->target, line->target_len);
-    add_text(out, " ");
-    if (line->status > 0)
-        add_number(out, (uint64_t)line->status);
-    else
-        add_text(out, "-");
-    add_text(out, " up ");
-    add_number(out, line->up_bytes);
-    add_text(out, " down ");
-    add_number(out, line->down_bytes);
-    if (line->version) {
-        add_text(out, " ");
-        add_text(out, line->version);
-    }
-}
-
-/* "14:03:07 ". A thread asks for the local time once a second. */
-static void add_time(struct buf *out)
-{
-    static _Thread_local struct {
-        time_t second;
-        struct tm parts;
-    } last;
-    time_t now = time(NULL);
-    if (now != last.second) {
-        localtime_r(&now, &last.parts);
-        last.second = now;
-    }
-    const int parts[] = {last.parts.tm_hour, last.parts.tm_min,
-                         last.parts.tm_sec};
-    for (unsigned i = 0; i < 3; i++) {
-        (void)buf_append_number(out, (uint64_t)parts[i], 2);
-        add_text(out, i < 2 ? ":" : " ");
-    }
+    if (buf_len(text))
+        fwrite(buf_head(text), 1, buf_len(text), stdout);
+    buf_free(text);
 }
 
 static void on_line(void *context, const struct proxy_line *line)
 {
-    (void)context;
+    const struct proxy_look *eye = ((struct proxy_setup *)context)->eye;
     struct buf out = {0};
-    char victim[ADDRESS_TEXT];
-    if (!buf_reserve(&out, 1024))
+    if (eye->show && !filter_holds(eye->show, line->subject))
         return;
-    add_time(&out);
-    address_text(line->victim, victim);
-    add_text(&out, victim);
-    add_text(&out, " ");
-    if (line->method) {
-        add_exchange(&out, line);
-    } else {
-        add_text(&out, "TLS ");
-        add_escaped(&out, line->host, line->host_len);
-    }
-    if (line->verdict) {
-        add_text(&out, " ");
-        add_text(&out, line->verdict);
-    }
-    if (line->how) {
-        add_text(&out, " (");
-        add_text(&out, line->how);
-        add_text(&out, ")");
-    }
-    if (!buf_append_text(&out, "\n"))
-        fwrite(buf_head(&out), 1, buf_len(&out), stdout);
-    buf_free(&out);
+    look_line(&eye->look, line, &out);
+    print(&out);
 }
 
 /* A terminal shows each line at once; a file or a pipe is not worth a system
@@ -124,24 +42,93 @@ static void on_second(void *context)
 
 static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
 {
-    option_row(rows,
-               (struct option){"json", 0, OPTION_FLAG, NULL,
-                               "Write events to stdout", &wishes->look.json});
-    option_row(rows, (struct option){"trace", 0, OPTION_FLAG, NULL,
-                                     "Say what every flow goes through",
-                                     &wishes->look.trace});
+    const struct option options[] = {
+        {"verbose", 'v', OPTION_COUNT, NULL,
+         "Print the heads of HTTP, too; -vv: and the first bytes of bodies, "
+         "which are then kept until they are whole",
+         &wishes->look.verbose},
+        {"quiet", 'q', OPTION_FLAG, NULL, "Print no lines",
+         &wishes->look.quiet},
+        {"show", 0, OPTION_TEXT, "FILTER",
+         "Print lines of these only; see 'mitmlab help filter'",
+         &wishes->look.show},
+        {"json", 0, OPTION_FLAG, NULL, "Write events to stdout",
+         &wishes->look.json},
+        {"trace", 0, OPTION_FLAG, NULL, "Say what every flow goes through",
+         &wishes->look.trace},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        option_row(rows, options[i]);
+}
+
+/* Lines are printed unless something else is. */
+static int check(const struct proxy_wishes *wishes, struct err *err)
+{
+    bool lines = wishes->look.verbose || wishes->look.show;
+    if (!lines || (!wishes->look.json && !wishes->look.quiet))
+        return 0;
+    err_code(err, EXIT_USAGE,
+             "%s is about lines, and with %s there are none; leave one of "
+             "them out",
+             wishes->look.show ? "--show" : "--verbose",
+             wishes->look.json ? "--json" : "--quiet");
+    return -1;
+}
+
+/* What lines need to be made of, beyond what passes anyway. */
+static void ask_for(struct proxy_options *options, const struct proxy_look *eye)
+{
+    const struct filter *show = eye->show;
+    options->line_bodies =
+        eye->look.detail >= LOOK_BODIES || (show && filter_uses_body(show));
+    options->line_heads =
+        eye->look.detail >= LOOK_HEADS || options->line_bodies ||
+        (show &&
+         (filter_uses(show, FILTER_HEADER) || filter_uses(show, FILTER_TYPE)));
+}
+
+static int open_eye(const struct proxy_wishes *wishes,
+                    struct proxy_setup *setup, struct err *err)
+{
+    struct proxy_look *eye = setup->eye = calloc(1, sizeof *eye);
+    const char *show = wishes->look.show;
+    unsigned verbose = wishes->look.verbose;
+    if (!eye) {
+        err_set(err, "start the proxy: out of memory");
+        return -1;
+    }
+    term_look(&eye->look.term, STDOUT_FILENO);
+    eye->look.table = isatty(STDOUT_FILENO);
+    eye->look.detail = verbose < LOOK_BODIES ? verbose : LOOK_BODIES;
+    if (show && filter_parse(show, &eye->show, NULL, err))
+        return -1;
+    ask_for(&setup->options, eye);
+    setup->options.on_line = on_line;
+    setup->options.on_second = on_second;
+    struct buf title = {0};
+    look_title(&eye->look, &title);
+    print(&title);
+    return 0;
 }
 
 static int take(const struct proxy_wishes *wishes, struct proxy_setup *setup,
                 struct err *err)
 {
-    (void)err;
     setup->options.trace = wishes->look.trace;
-    if (wishes->look.json)
+    if (check(wishes, err))
+        return -1;
+    if (wishes->look.json || wishes->look.quiet)
         return 0;
-    setup->options.on_line = on_line;
-    setup->options.on_second = on_second;
-    return 0;
+    return open_eye(wishes, setup, err);
 }
 
-const struct proxy_part proxy_part_look = {"looking", rows, take, NULL};
+static void undo(struct proxy_setup *setup)
+{
+    if (!setup->eye)
+        return;
+    fflush(stdout);
+    filter_free(setup->eye->show);
+    free(setup->eye);
+}
+
+const struct proxy_part proxy_part_look = {"looking", rows, take, undo};

@@ -33,7 +33,9 @@ struct proxy_wishes {
         const char *filter, *at;
     } hold;
     struct {
-        bool json, trace;
+        bool json, trace, quiet;
+        unsigned verbose;
+        const char *show;
     } look;
     struct {
         long long workers, idle;
@@ -53,6 +55,7 @@ struct proxy_setup {
     struct script *script;
     struct hold *hold;
     struct hold_desk *desk;
+    struct proxy_look *eye; /* of proxy_look.c */
     bool intercepts;
 };
 

@@ -55,6 +55,11 @@ static const char *mark_sequence(char mark)
     }
 }
 
+const char *term_mark(const struct term *term, const char *mark)
+{
+    return term->colour ? mark_sequence(*mark) : "";
+}
+
 static bool is_mark(char c)
 {
     return c >= 1 && c <= 6;

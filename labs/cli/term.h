@@ -29,6 +29,9 @@ void term_look(struct term *term, int fd);
 #define TERM_FAINT "\005"
 #define TERM_PLAIN "\006"
 
+/* The escape sequence of one of them, "" where no colour is wanted. */
+const char *term_mark(const struct term *term, const char *mark);
+
 /* Print text, broken between words, every line indented. A line break in the
  * text stays one. `head` stands before the first line ("- "), the others are
  * indented by as much. */

@@ -100,10 +100,54 @@ plain_bank() {
     proxy=$(port_of ready.jsonl)
     https-client --get "http://bank.lab.test:$proxy/" >/dev/null
     for _ in $(seq 100); do [ -s lines ] && break; sleep 0.05; done
-    grep -E "^[0-9:]{8} 127\.0\.0\.1:[0-9]+ GET http://bank\.lab\.test:$proxy/ 200 up 0 down [0-9]+$" lines
+    grep -E "^[0-9:]{8} 127\.0\.0\.1:[0-9]+ GET http://bank\.lab\.test:$proxy/ 200 up 0 down [0-9]+ in [0-9]+ ms$" lines
     kill -TERM "$last"
     wait "$last"
     started=("${started[@]:0:1}")
+}
+
+# lines_of ARGUMENTS: a proxy in front of the bank; its lines go to `lines`
+lines_of() {
+    MITMLAB_EVENTS_FD=9 in_background ready.jsonl bash -c \
+        'exec 9>&1 >lines; exec "$@"' - "$MITMLAB" proxy \
+        --listen 127.0.0.1:0 --upstream "http://127.0.0.1:$bank" "$@"
+    proxy=$(port_of ready.jsonl)
+}
+
+# What the proxy has printed when it is over.
+all_lines() {
+    kill -TERM "$last"
+    wait "$last"
+}
+
+@test "-v shows both heads, -vv bodies, and what a rule changed is marked" {
+    plain_bank
+    lines_of -vv --rule 'request && method == GET : set header X-Lab mark'
+    https-client --get "http://bank.lab.test:$proxy/" >/dev/null
+    all_lines
+    grep -E ' 200 up .* request-changed$' lines
+    grep -F '  > GET / HTTP/1.1  (changed)' lines
+    grep -F '  > X-Lab: mark' lines
+    grep -F '  < HTTP/1.1 200 OK' lines
+    grep -F '  < | ' lines
+}
+
+@test "--show prints lines of what it names, and -q prints none" {
+    plain_bank
+    lines_of --show 'status == 404'
+    https-client --get "http://bank.lab.test:$proxy/" >/dev/null
+    https-client --get "http://bank.lab.test:$proxy/nothing" >/dev/null || true
+    all_lines
+    grep -q '/nothing 404' lines
+    [ "$(wc -l <lines)" = 1 ]
+    lines_of -q
+    https-client --get "http://bank.lab.test:$proxy/" >/dev/null
+    all_lines
+    [ ! -s lines ]
+    run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --show 'stauts == 404'
+    [[ $output == *status* ]]
+    run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --show tls --json
+    [[ $output == *--show*--json* ]]
 }
 
 @test "what a victim sends cannot command the terminal" {
