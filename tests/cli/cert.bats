@@ -237,3 +237,11 @@ printed_check() {
     [[ "$output" == *"make ID --out DIR"* ]]
     [[ "$output" == *"--family"* ]]
 }
+
+@test "the companions, which are no certificates, stand behind the forgeries" {
+    "$MITMLAB" cert list --family a | grep -q '^a05  '
+    [ "$("$MITMLAB" cert list --json --family a |
+        python3 -c 'import json, sys
+all = json.load(sys.stdin)
+print(len(all["forgeries"]), len(all["companions"]))')" = "0 8" ]
+}
