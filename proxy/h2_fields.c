@@ -262,6 +262,20 @@ static bool stays(const struct message *message,
     return !h2_is_about_connection(name) && !is_nominated(message, name);
 }
 
+/* The target of HTTP/1.1 may be a whole URL (RFC 9112 3.2.2). */
+static const char *path_of(const struct message *message)
+{
+    const char *target = message->target, *host = strstr(target, "://");
+    if (*target == '/' || !strcmp(target, "*") || !host)
+        return target;
+    const char *path = host + 3 + strcspn(host + 3, "/?");
+    if (*path == '/')
+        return path;
+    if (!*path && !strcmp(message->method, "OPTIONS"))
+        return "*";
+    return arena_printf(message->arena, "/%s", path);
+}
+
 static int put_pseudo(struct message *message, const char *scheme,
                       struct h2_list *out)
 {
@@ -279,7 +293,10 @@ static int put_pseudo(struct message *message, const char *scheme,
     put(out, ":scheme", scheme);
     if (host && *host)
         put(out, ":authority", host);
-    put(out, ":path", message->target);
+    const char *path = path_of(message);
+    if (!path)
+        return -1;
+    put(out, ":path", path);
     return 0;
 }
 

@@ -176,7 +176,8 @@ size_t relay_held(const struct relay *relay)
 {
     return end_held(&relay->victim) + end_held(&relay->server) +
            half_held(&relay->exchange.request) +
-           half_held(&relay->exchange.response);
+           half_held(&relay->exchange.response) +
+           (relay->streams ? streams_held(relay->streams) : 0);
 }
 
 /* ---- the end ------------------------------------------------------------- */

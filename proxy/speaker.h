@@ -69,6 +69,7 @@ struct speaker {
     struct end *end;
     enum speaker_mood mood;
     bool h2;
+    bool cut; /* it ended in the middle of a message (HTTP/1.1 only) */
     uint64_t in_at, in_end; /* where the bytes being read now came in */
 };
 

@@ -516,6 +516,8 @@ static bool ask(struct way *way)
     case HOOK_WAIT:
         return false;
     case HOOK_CUT:
+        if (!way->stream->streams->victim->h2)
+            relay_of(way)->why = FLOW_CUT;
         stream_reset(way->stream, STREAM_CANCEL);
         return false;
     case HOOK_ANSWER:

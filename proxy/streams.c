@@ -19,7 +19,7 @@ enum { STREAMS_KEPT = 2 * STREAMS_MOST };
 
 static struct speaker *speak(struct streams *streams, struct end *end, bool h2)
 {
-    return h2 ? h2_speaker_new(streams, end) : NULL;
+    return h2 ? h2_speaker_new(streams, end) : h1_speaker_new(streams, end);
 }
 
 struct streams *streams_open(struct relay *relay, bool victim_h2,
@@ -151,7 +151,25 @@ static void settle(struct streams *streams, struct stream *stream)
     stream_free(stream);
 }
 
-static bool advance_awake(struct streams *streams, struct stream **settling)
+/* In the order in which something happened to them. */
+struct settling {
+    struct stream *first, *last;
+};
+
+static void add_settling(struct settling *settling, struct stream *stream)
+{
+    if (stream->settling)
+        return;
+    stream->settling = true;
+    stream->next_settling = NULL;
+    if (settling->first)
+        settling->last->next_settling = stream;
+    else
+        settling->first = stream;
+    settling->last = stream;
+}
+
+static bool advance_awake(struct streams *streams, struct settling *settling)
 {
     bool any = streams->awake;
     while (streams->awake) {
@@ -160,29 +178,25 @@ static bool advance_awake(struct streams *streams, struct stream **settling)
         stream->awake = false;
         if (!stream->over)
             stream_advance(stream);
-        if (!stream->settling) {
-            stream->settling = true;
-            stream->next_settling = *settling;
-            *settling = stream;
-        }
+        add_settling(settling, stream);
     }
     return any;
 }
 
-static void settle_all(struct streams *streams, struct stream *settling)
+static void settle_all(struct streams *streams, struct settling *settling)
 {
-    while (settling) {
-        struct stream *next = settling->next_settling;
-        settling->settling = false;
-        settle(streams, settling);
-        settling = next;
+    struct stream *next;
+    for (struct stream *stream = settling->first; stream; stream = next) {
+        next = stream->next_settling;
+        stream->settling = false;
+        settle(streams, stream);
     }
 }
 
 static bool turn(struct streams *streams)
 {
     struct speaker *victim = streams->victim, *server = streams->server;
-    struct stream *settling = NULL;
+    struct settling settling = {0};
     bool any = victim->calls->hear(victim);
     if (server)
         any |= server->calls->hear(server);
@@ -192,7 +206,7 @@ static bool turn(struct streams *streams)
         any |= server->calls->flush(server);
     any |= victim->calls->flush(victim);
     any |= advance_awake(streams, &settling);
-    settle_all(streams, settling);
+    settle_all(streams, &settling);
     return any;
 }
 
@@ -224,7 +238,7 @@ static void drop_dead(struct streams *streams)
          stream = stream->next) {
         if (stream->on_server)
             stream_came_reset(stream, server, STREAM_INTERNAL_ERROR);
-        if (stream->server_id)
+        if (stream->server_id || stream->request.state == WAY_READY)
             streams_wake(stream);
         stream->server_id = 0;
     }
@@ -286,6 +300,8 @@ enum exchange_next streams_step(struct streams *streams)
         ;
     if (victim->end->hears == END_LOST || gave_up(streams))
         return EXCHANGE_CUT;
+    if (victim->mood == SPEAKER_GONE && victim->cut)
+        return EXCHANGE_TRUNCATED;
     if (victim->mood == SPEAKER_GONE)
         return victim->end->says == END_SAYS ? EXCHANGE_OVER : EXCHANGE_CUT;
     if (must_leave(streams) && answered_something(streams)) {
@@ -321,6 +337,23 @@ bool streams_hungry(const struct streams *streams, const struct end *end)
     const struct speaker *speaker =
         end->leg == LEG_VICTIM ? streams->victim : streams->server;
     return speaker && speaker->calls->hungry(speaker);
+}
+
+static size_t way_held(const struct way *way)
+{
+    const struct note *note = &way->note;
+    return way->body.room + way->message.body.room + note->head.room +
+           note->body.room + note->sent_head.room + note->sent_body.room;
+}
+
+size_t streams_held(const struct streams *streams)
+{
+    size_t held = 0;
+    for (const struct stream *stream = streams->first; stream;
+         stream = stream->next)
+        held += sizeof *stream + way_held(&stream->request) +
+                way_held(&stream->response);
+    return held;
 }
 
 int streams_looks_like_h2(const uint8_t *bytes, size_t len)

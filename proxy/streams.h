@@ -43,6 +43,9 @@ bool streams_head_pending(const struct streams *streams);
 bool streams_hungry(const struct streams *streams, const struct end *end);
 /* Say that no more is heard, and send it. */
 void streams_leave(struct streams *streams);
+/* Bytes of memory in its messages. */
+size_t streams_held(const struct streams *streams);
+
 /* For the speakers. NULL when there are too many. */
 struct stream *streams_add(struct streams *streams);
 void streams_wake(struct stream *stream);

@@ -246,6 +246,13 @@ static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
                                "seclevel=0..5",
                                &wishes->legs.victim});
     option_row(rows,
+               (struct option){"http2", 0, OPTION_TEXT, "WHERE",
+                               "HTTP/2 on both legs where both ends agree "
+                               "(both), nowhere (off), or towards the victim "
+                               "or the server only, translated to HTTP/1.1 "
+                               "on the other leg",
+                               &wishes->legs.http2});
+    option_row(rows,
                (struct option){"tls-server", 0, OPTION_TEXT, "KEY=VALUE,...",
                                "The same, with servers", &wishes->legs.server});
     option_row(rows, (struct option){"client-cert", 0, OPTION_TEXT, "FILE",
@@ -277,10 +284,28 @@ static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
                                      &wishes->legs.keylog});
 }
 
+static int take_http2(const struct proxy_wishes *wishes,
+                      struct proxy_setup *setup, struct err *err)
+{
+    static const char *const words[] = {"both", "off", "victim", "server",
+                                        NULL};
+    const char *wish = wishes->legs.http2;
+    for (unsigned i = 0; wish && words[i]; i++)
+        if (!strcmp(wish, words[i])) {
+            setup->options.h2 = (enum proxy_h2)i;
+            return 0;
+        }
+    if (wish)
+        err_code(err, EXIT_USAGE,
+                 "--http2 is both, off, victim or server, not \"%.40s\"", wish);
+    return wish ? -1 : 0;
+}
+
 static int take(const struct proxy_wishes *wishes, struct proxy_setup *setup,
                 struct err *err)
 {
     return take_policies(wishes, setup, err) ||
+                   take_http2(wishes, setup, err) ||
                    take_trust(wishes, setup, err) ||
                    take_signers(wishes, setup, err) ||
                    take_client_cert(wishes, setup, err) ||

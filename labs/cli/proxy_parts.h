@@ -22,6 +22,7 @@ struct proxy_wishes {
         const char *victim, *server, *client_cert, *client_key, *client_ca;
         struct option_list pass;
         bool insecure, mimic_defects, ask_client_cert, pass_after_refusal;
+        const char *http2;
     } legs;
     struct {
         struct option_list attacks, lenient, rules, rules_files;

@@ -77,8 +77,9 @@ STAGE int framer_on_data(nghttp2_session *session, uint8_t flags, int32_t id,
     struct framer *framer = context;
     struct seen *seen = framer_seen(framer, id);
     assert_int_equal(buf_append(&seen->body, bytes, len), 0);
+    nghttp2_session_consume_connection(session, len);
     if (!framer->holds)
-        nghttp2_session_consume(session, id, len);
+        nghttp2_session_consume_stream(session, id, len);
     return 0;
 }
 
@@ -225,7 +226,8 @@ STAGE ssize_t framer_says(nghttp2_session *session, int32_t id, uint8_t *to,
     return (ssize_t)len;
 }
 
-/* "name: value\n" lines, pseudo fields too. */
+/* "name: value\n" lines, pseudo fields too. Copied names would be made lower
+ * case, and those are borrowed until the frame is out. */
 STAGE unsigned framer_fields(char *text, nghttp2_nv *out, unsigned most)
 {
     unsigned count = 0;
@@ -235,8 +237,9 @@ STAGE unsigned framer_fields(char *text, nghttp2_nv *out, unsigned most)
         char *colon = strstr(line + 1, ": ");
         assert_non_null(colon);
         *colon = 0;
-        out[count++] = (nghttp2_nv){(uint8_t *)line, (uint8_t *)colon + 2,
-                                    strlen(line), strlen(colon + 2), 0};
+        out[count++] =
+            (nghttp2_nv){(uint8_t *)line, (uint8_t *)colon + 2, strlen(line),
+                         strlen(colon + 2), NGHTTP2_NV_FLAG_NO_COPY_NAME};
     }
     return count;
 }
