@@ -4,6 +4,14 @@
 #include "proxy/relay.h"
 #include "proxy/worker.h"
 
+#include <stdatomic.h>
+
+uint64_t flow_number(void)
+{
+    static atomic_uint_least64_t last;
+    return ++last;
+}
+
 /* A hook speaks either of the bytes that it is being shown, which came in on
  * one leg, or of what will leave on the other: those bytes are not sent yet,
  * but where the first of them will be is known. */

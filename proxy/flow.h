@@ -32,6 +32,9 @@ struct flow {
     void *hook_state[12]; /* one slot per registered hook */
 };
 
+/* A new one; from any thread. */
+uint64_t flow_number(void);
+
 /* The zeroed memory that this hook asked for. */
 struct hook;
 void *flow_hook_state(const struct flow *flow, const struct hook *hook);

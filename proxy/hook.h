@@ -11,8 +11,9 @@
 
 #include <openssl/x509.h>
 
-struct hello;
+struct dns_message;
 struct forge_plan;
+struct hello;
 
 enum hook_act {
     HOOK_PASS,    /* as it is */
@@ -38,6 +39,16 @@ struct socket_message {
     enum event_leg to;
     bool text;       /* else binary */
     struct buf body; /* edit it; inflated if it came compressed */
+};
+
+/* A question of DNS, and what is said to it: whole messages, without the
+ * length that TCP puts before them. */
+struct dns_talk {
+    const struct dns_message *asked; /* dns.h; also the question's end in
+                                        `answer` */
+    const uint8_t *query;            /* its bytes */
+    bool tcp;
+    struct buf *answer; /* empty: nobody has been asked yet */
 };
 
 enum flow_end { FLOW_DONE, FLOW_CUT, FLOW_REFUSED, FLOW_FAILED, FLOW_TIMEOUT };
@@ -74,6 +85,13 @@ struct hook {
      * that does not fit is not either. It waits for flow_resume() only. */
     enum hook_act (*on_message)(void *config, struct flow *flow,
                                 struct socket_message *message);
+    /* A question of DNS, each a flow of its own, of which nothing else is
+     * shown; flow_hook_state() has nothing for it. Comes twice: with an empty
+     * answer, where ANSWER means that one was put there and the resolver need
+     * not be asked, and with what the resolver says, which may be CHANGED. CUT:
+     * the victim hears nothing. There is no WAIT. */
+    enum hook_act (*on_dns)(void *config, struct flow *flow,
+                            struct dns_talk *talk);
     /* Clear bytes of a flow that is not HTTP, on the way to `to`. */
     enum hook_act (*on_data)(void *config, struct flow *flow, enum event_leg to,
                              struct buf *data);

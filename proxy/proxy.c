@@ -5,6 +5,7 @@
  * (SO_REUSEPORT). */
 #include "proxy/proxy.h"
 
+#include "proxy/dns_relay.h"
 #include "proxy/leaf.h"
 #include "proxy/pour.h"
 #include "proxy/relay.h"
@@ -23,6 +24,7 @@
 
 enum {
     BACKLOG = 4096,
+    PORT_TRIES = 16,
     HEARTBEAT_MS = 1000,
     OTHER_FILES = 16,  /* that are no connections */
     WORKER_FILES = 16, /* of a loop, a pipe, and of those whom it turns away */
@@ -31,7 +33,8 @@ enum {
 struct listener {
     uv_tcp_t tcp;
     struct proxy *proxy;
-    struct way_in *way; /* in the options of the proxy */
+    struct way_in *way;    /* in the options of the proxy */
+    struct dns_relay *dns; /* has the sockets, if it is a resolver's way */
     bool open;
 };
 
@@ -99,6 +102,8 @@ void proxy_stop(struct proxy *proxy)
     proxy->worker.stopping = true;
     for (unsigned i = 0; i < proxy->options.ways_count; i++) {
         struct listener *listener = &proxy->listeners[i];
+        if (listener->dns)
+            dns_relay_stop(listener->dns);
         if (!listener->open)
             continue;
         listener->open = false;
@@ -134,7 +139,7 @@ static int set_flag(int fd, int level, int option)
 
 /* libuv 1.44 has no way to share a port, so the socket is made by hand. */
 static int bind_socket(const struct proxy_options *options,
-                       const struct way_in *way, struct err *err)
+                       const struct way_in *way, int type, struct err *err)
 {
     char text[ADDRESS_TEXT];
     const union address *address = &way->address;
@@ -142,15 +147,16 @@ static int bind_socket(const struct proxy_options *options,
     address_text(address, text);
     if (dial_check(address, err))
         return -1;
-    int fd = socket(address->any.sa_family,
-                    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd =
+        socket(address->any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         err_errno(err, "open a socket for %s", text);
         return -1;
     }
-    /* Whoever is accepted inherits TCP_NODELAY. */
-    if (set_flag(fd, SOL_SOCKET, SO_REUSEADDR) ||
-        set_flag(fd, IPPROTO_TCP, TCP_NODELAY) ||
+    /* Of UDP the first would let two programs have one port. Whoever is
+     * accepted inherits the second. */
+    if ((type == SOCK_STREAM && (set_flag(fd, SOL_SOCKET, SO_REUSEADDR) ||
+                                 set_flag(fd, IPPROTO_TCP, TCP_NODELAY))) ||
         (v6 && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY)) ||
         (options->share_ports && set_flag(fd, SOL_SOCKET, SO_REUSEPORT)) ||
         (way_takes_over(way) &&
@@ -164,15 +170,59 @@ static int bind_socket(const struct proxy_options *options,
     return fd;
 }
 
+static void on_dns_gone(void *context)
+{
+    struct proxy *proxy = context;
+    proxy->handles--;
+    free_if_done(proxy);
+}
+
+/* Both at one port; one that the kernel chooses for UDP may be taken in TCP,
+ * so it is asked again. */
+static int bind_both(const struct proxy_options *options, struct way_in *way,
+                     int *out_udp, int *out_tcp, struct err *err)
+{
+    bool any_port = address_port(&way->address) == 0;
+    for (unsigned tries = any_port ? PORT_TRIES : 1; tries > 0; tries--) {
+        struct way_in bound = *way;
+        socklen_t len = sizeof bound.address;
+        *out_udp = bind_socket(options, way, SOCK_DGRAM, err);
+        if (*out_udp < 0)
+            return -1;
+        getsockname(*out_udp, &bound.address.any, &len);
+        *out_tcp = bind_socket(options, &bound, SOCK_STREAM, err);
+        if (*out_tcp >= 0) {
+            way->address = bound.address;
+            return 0;
+        }
+        close(*out_udp);
+    }
+    return -1;
+}
+
+static int start_dns(struct proxy *proxy, struct listener *listener,
+                     struct err *err)
+{
+    int udp, tcp;
+    if (bind_both(&proxy->options, listener->way, &udp, &tcp, err))
+        return -1;
+    int rc = dns_relay_open(&proxy->worker, listener->way, udp, tcp,
+                            on_dns_gone, proxy, &listener->dns, err);
+    proxy->handles += listener->dns != NULL;
+    return rc;
+}
+
 static int start_listener(struct proxy *proxy, unsigned index, struct err *err)
 {
     struct listener *listener = &proxy->listeners[index];
     struct way_in *way = &proxy->options.ways[index];
-    int fd = bind_socket(&proxy->options, way, err);
-    if (fd < 0)
-        return -1;
     listener->proxy = proxy;
     listener->way = way;
+    if (way->target.protocol == TARGET_DNS)
+        return start_dns(proxy, listener, err);
+    int fd = bind_socket(&proxy->options, way, SOCK_STREAM, err);
+    if (fd < 0)
+        return -1;
     int rc = uv_tcp_init(proxy->worker.loop, &listener->tcp);
     if (rc) {
         close(fd);

@@ -44,11 +44,13 @@ struct proxy_line {
     bool tls;
     bool request_changed, response_changed; /* by a hook */
     uint64_t ms;                            /* how long it took */
-    const char *version; /* "h2", "h2 to h1", "h1 to h2"; NULL: HTTP/1.1 */
+    const char *version; /* "h2", "h2 to h1", "h1 to h2"; NULL: HTTP/1.1. DNS:
+                            the type that was asked for */
     const char *verdict; /* "accepted", "refused", NULL: not known; "passed":
                             TLS that was left alone */
-    const char *how;     /* alert name or close style, NULL */
-    const char *spoken;  /* BYTES: "raw", "ws", "tls" that was left alone */
+    const char *how;     /* alert name or close style, NULL. DNS: the answer */
+    const char *spoken;  /* BYTES: "raw", "ws", "dns", "tls" that was left
+                            alone */
     const struct filter_subject *subject; /* the same, for a condition */
 };
 

@@ -10,13 +10,10 @@
 #include "proxy/streams.h"
 
 #include <assert.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { TURNED_AWAY_MOST = 8 }; /* that may hear of it at a time */
-
-static atomic_uint_least64_t last_flow;
 
 static void on_timer_closed(uv_handle_t *handle)
 {
@@ -65,7 +62,7 @@ static struct relay *relay_new(struct worker *worker, const struct way_in *way)
     relay->server.relay = relay;
     relay->server.leg = LEG_SERVER;
     relay->victim_alert = -1;
-    relay->flow.id = ++last_flow;
+    relay->flow.id = flow_number();
     relay->began = uv_now(worker->loop);
     relay->flow.relay = relay;
     exchange_init(&relay->exchange, relay);

@@ -17,6 +17,7 @@ static const struct scheme {
                {"https://", 443, true, TARGET_HTTP, STARTTLS_NONE},
                {"tcp://", 0, false, TARGET_RAW, STARTTLS_NONE},
                {"tls://", 443, true, TARGET_RAW, STARTTLS_NONE},
+               {"dns://", 53, false, TARGET_DNS, STARTTLS_NONE},
 #define X(name, scheme, port)                                                  \
     {scheme "://", port, false, TARGET_RAW, STARTTLS_##name},
                STARTTLS_KINDS(X)
@@ -96,8 +97,8 @@ int target_parse(const char *url, struct target *out, struct err *err)
     }
     err_code(err, EXIT_USAGE,
              "\"%.200s\" is no upstream; write http://HOST[:PORT], "
-             "https://HOST[:PORT], tcp://HOST:PORT, tls://HOST[:PORT], or the "
-             "same with smtp, imap, pop3 or ftp",
+             "https://HOST[:PORT], tcp://HOST:PORT, tls://HOST[:PORT], "
+             "dns://HOST[:PORT], or the same with smtp, imap, pop3 or ftp",
              url);
     return -1;
 }

@@ -15,7 +15,8 @@
 enum target_protocol {
     TARGET_GUESS, /* HTTP if the first bytes look like it, else raw */
     TARGET_HTTP,
-    TARGET_RAW
+    TARGET_RAW,
+    TARGET_DNS /* a resolver, over UDP and TCP */
 };
 
 struct target {
@@ -26,7 +27,7 @@ struct target {
     enum starttls_kind starttls; /* begins in clear and may change to TLS */
 };
 
-/* "http://HOST[:PORT]", "https:", "tcp:", "tls:", and those of STARTTLS_KINDS.
+/* "http://HOST[:PORT]", "https:", "tcp:", "tls:", "dns:", and those of STARTTLS_KINDS.
  * A path other than "/" is a mistake. -1 with EXIT_USAGE. */
 int target_parse(const char *url, struct target *out, struct err *err);
 

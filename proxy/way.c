@@ -118,6 +118,17 @@ static int take_value(const char *value, struct way_in *out, struct err *err)
     return -1;
 }
 
+/* Of DNS only questions come that are meant for this listener. */
+static int check_dns(const struct way_in *way, struct err *err)
+{
+    if (way->target.protocol != TARGET_DNS || way->mode == WAY_REVERSE)
+        return 0;
+    err_code(err, EXIT_USAGE,
+             "dns:// is for victims that ask this listener itself; write "
+             "--listen reverse@ADDRESS:PORT=dns://HOST[:PORT]");
+    return -1;
+}
+
 int way_parse(const char *text, const struct way_in *usual, struct way_in *out,
               struct err *err)
 {
@@ -138,5 +149,7 @@ int way_parse(const char *text, const struct way_in *usual, struct way_in *out,
     snprintf(address, sizeof address, "%.*s", (int)len, text);
     if (address_parse(address, &out->address, err))
         return -1;
-    return at || value ? take_value(value, out, err) : 0;
+    if ((at || value) && take_value(value, out, err))
+        return -1;
+    return check_dns(out, err);
 }

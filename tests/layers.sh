@@ -48,6 +48,7 @@ $hits"
 
 door connect 'proxy/base/dial\.c'
 door uv_tcp_connect 'proxy/base/dial_loop\.c'
+door uv_udp_connect 'proxy/base/dial_loop\.c'
 door getaddrinfo 'none'
 door pcap_create 'proxy/capture/raw\.c'
 door pcap_open_live 'none'

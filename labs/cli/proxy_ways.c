@@ -74,8 +74,9 @@ static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
     option_row(rows, (struct option){
                          "upstream", 'u', OPTION_TEXT, "URL",
                          "For listeners without a MODE: connect to http://, "
-                         "https://, tcp:// or tls://HOST[:PORT]; smtp, imap, "
-                         "pop3 and ftp go on inside TLS after STARTTLS",
+                         "https://, tcp:// or tls://HOST[:PORT], or the "
+                         "resolver dns://HOST[:PORT]; smtp, imap, pop3 and "
+                         "ftp go on inside TLS after STARTTLS",
                          &wishes->ways.upstream});
     option_row(rows,
                (struct option){

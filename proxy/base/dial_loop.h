@@ -15,4 +15,9 @@ int dial_start(uv_connect_t *request, uv_tcp_t *tcp,
                const union address *address, uv_connect_cb on_connect,
                struct err *err);
 
+/* Let `udp`, fresh from uv_udp_init(), speak with this address and hear no
+ * other, from a port that the kernel chooses. -1 when refused. */
+int dial_datagrams(uv_udp_t *udp, const union address *address,
+                   struct err *err);
+
 #endif
