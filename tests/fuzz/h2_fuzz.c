@@ -30,6 +30,7 @@ struct scene {
     uv_loop_t loop;
     struct proxy_options options;
     struct worker worker;
+    struct way_in way;
     struct relay *relay;
     int far[2];
 };
@@ -54,6 +55,8 @@ static void open_scene(struct scene *scene)
     scene->worker.options = &scene->options;
     struct relay *relay = scene->relay;
     relay->worker = &scene->worker;
+    relay->way = &scene->way;
+    scene->way.mode = WAY_REVERSE;
     relay->flow.relay = relay;
     relay->flow.id = 1;
     /* Callbacks find a relay that waits for nothing any more. */

@@ -522,7 +522,7 @@ static void without_a_server_the_answer_is_502(void **state)
 {
     (void)state;
     struct scene *scene = scene_new();
-    scene->stage.upstream.port = 1;
+    scene->stage.options.ways[0].target.port = 1;
     stage_raise(&scene->stage);
     framer_open(&scene->victim, victim_enters(&scene->stage), false);
     int32_t id = framer_asks(&scene->victim, H2_GET, NULL);
