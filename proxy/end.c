@@ -32,6 +32,22 @@ void end_ready(struct end *end)
     uv_tcp_nodelay(&end->tcp, 1);
 }
 
+void end_record(struct end *end)
+{
+    const struct flow *flow = &end->relay->flow;
+    bool victim = end->leg == LEG_VICTIM;
+    wire_begin(&end->link, worker_of(end)->options->wire,
+               victim ? WIRE_VICTIM : WIRE_SERVER,
+               victim ? &flow->victim : &flow->local,
+               victim ? &flow->listener : &flow->server);
+}
+
+/* Does what we send go from the one who opened the connection? */
+static bool opened_by_us(const struct end *end)
+{
+    return end->leg == LEG_SERVER;
+}
+
 /* ---- reading ------------------------------------------------------------- */
 
 static void on_alloc(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
@@ -47,11 +63,11 @@ static void on_alloc(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
 
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 {
-    (void)buf;
     struct end *end = stream->data;
     if (got == 0)
         return;
     if (got > 0) {
+        wire_data(&end->link, !opened_by_us(end), buf->base, (size_t)got);
         buf_filled(&end->in, (size_t)got);
         end->in_total += (uint64_t)got;
     } else if (got == UV_ENOBUFS && end->pours) {
@@ -65,6 +81,10 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 
 void end_fell_silent(struct end *end, bool lost)
 {
+    if (lost)
+        wire_reset(&end->link, !opened_by_us(end));
+    else
+        wire_finish(&end->link, !opened_by_us(end));
     end_read(end, false);
     end->fin_in = end->tls.in_ended = true;
     end->pours = false;
@@ -126,8 +146,10 @@ static size_t write_now(struct end *end, const void *bytes, size_t len)
 {
     uv_buf_t piece = uv_buf_init((char *)bytes, (unsigned)len);
     int wrote = uv_try_write((uv_stream_t *)&end->tcp, &piece, 1);
-    if (wrote >= 0)
+    if (wrote >= 0) {
+        wire_data(&end->link, opened_by_us(end), bytes, (size_t)wrote);
         return (size_t)wrote;
+    }
     if (wrote != UV_EAGAIN)
         end_went_deaf(end);
     return 0;
@@ -165,6 +187,8 @@ static void fly(struct end *end)
 {
     end->flying = end->out;
     end->out = (struct buf){0};
+    wire_data(&end->link, opened_by_us(end), buf_head(&end->flying),
+              buf_len(&end->flying));
     end->write.data = end;
     uv_buf_t piece = uv_buf_init((char *)buf_head(&end->flying),
                                  (unsigned)buf_len(&end->flying));
@@ -181,6 +205,7 @@ static void send_fin(struct end *end)
 {
     uv_os_fd_t fd;
     end->says = END_FINISHED;
+    wire_finish(&end->link, opened_by_us(end));
     if (!uv_fileno((uv_handle_t *)&end->tcp, &fd))
         shutdown(fd, SHUT_WR);
 }
@@ -227,6 +252,10 @@ void end_close(struct end *end, bool reset)
         return;
     end->open = false;
     end->reading = false;
+    if (reset)
+        wire_reset(&end->link, opened_by_us(end));
+    else
+        wire_finish(&end->link, opened_by_us(end));
     if (!reset || uv_tcp_close_reset(&end->tcp, on_close))
         uv_close((uv_handle_t *)&end->tcp, on_close);
 }

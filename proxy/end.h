@@ -10,6 +10,7 @@
 #define PROXY_END_H
 
 #include "proxy/base/buf.h"
+#include "proxy/capture/wire.h"
 #include "proxy/event.h"
 #include "proxy/tls.h"
 
@@ -53,6 +54,7 @@ struct end {
     uint64_t in_total;  /* bytes that TCP brought */
     uint64_t out_total; /* bytes given to TCP, or about to be */
     struct tls_side tls;
+    struct wire_link link; /* for a capture of both legs */
 };
 
 /* Embedded in a relay. 0, or libuv's error. */
@@ -60,6 +62,9 @@ int end_open(struct end *end, struct relay *relay, enum event_leg leg);
 
 /* The handle is connected. */
 void end_ready(struct end *end);
+
+/* The flow knows both addresses: a capture begins here, if there is one. */
+void end_record(struct end *end);
 
 /* Want bytes, or let TCP hold the peer back. */
 void end_read(struct end *end, bool on);

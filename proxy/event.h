@@ -47,6 +47,11 @@ struct event_where {
  * `fallback_place`. Process-wide; safe from several threads. */
 void event_open(bool json_to_stdout, const char *fallback_place);
 bool event_wanted(void);
+
+/* Give every line, with its line feed, to `take` as well; one at a time, from
+ * any thread. NULL: no more. Not while another thread writes events. */
+void event_copy(void (*take)(void *context, const char *line, size_t len),
+                void *context);
 void event_close(void);
 
 /* Write one event. `data` is a format in the manner of printf that must

@@ -31,9 +31,10 @@ static struct worker *worker_of(const struct end *end)
 bool pour_can(const struct end *from)
 {
     const struct end *to = from->peer;
-    return !worker_of(from)->pipe_fails && from->open && to->open &&
-           !from->tls.ssl && !to->tls.ssl && !buf_len(&from->in) &&
-           from->hears == END_HEARS && to->says == END_SAYS;
+    return !worker_of(from)->pipe_fails && !worker_of(from)->options->wire &&
+           from->open && to->open && !from->tls.ssl && !to->tls.ssl &&
+           !buf_len(&from->in) && from->hears == END_HEARS &&
+           to->says == END_SAYS;
 }
 
 static int open_pipe(struct worker *worker)

@@ -25,6 +25,7 @@
 enum { PROXY_LISTEN_MOST = 16, PROXY_HOOKS_MOST = 12, PROXY_WORKERS_MOST = 64 };
 
 struct filter_subject;
+struct wire;
 
 enum proxy_line_kind {
     PROXY_LINE_HTTP,  /* one exchange */
@@ -70,6 +71,7 @@ struct proxy_options {
     bool mimic_defects;           /* what is wrong there is wrong here */
     struct pass *pass;            /* whose TLS is left alone; NULL: nobody's */
     int keylog_fd;                /* 0: none */
+    struct wire *wire;            /* gets a copy of all bytes; NULL */
 
     struct hook *const *hooks;
     unsigned hooks_count;

@@ -271,6 +271,7 @@ enum relay_state relay_step_connect(struct relay *relay)
                    : relay_unreachable(relay, relay->connect_status);
     uv_tcp_getsockname(&server->tcp, &relay->flow.local.any, &len);
     end_ready(server);
+    end_record(server);
     facts_opened(server);
     return relay->asked == ASKED_TUNNEL ? relay_grant(relay)
                                         : relay_connected(relay);

@@ -87,6 +87,7 @@ static int greet(struct relay *relay, uv_stream_t *listener)
     uv_tcp_getpeername(&victim->tcp, &flow->victim.any, &len);
     len = sizeof flow->listener;
     uv_tcp_getsockname(&victim->tcp, &flow->listener.any, &len);
+    end_record(victim);
     return make_hook_states(relay);
 }
 

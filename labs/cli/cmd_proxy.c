@@ -9,7 +9,7 @@
 /* In the order in which they are set up: attacks want the signers, and
  * connections are taken over when all else stands. Undone backwards. */
 static const struct proxy_part *const parts[] = {
-    &proxy_part_limits, &proxy_part_look, &proxy_part_legs,
+    &proxy_part_limits, &proxy_part_keep, &proxy_part_look, &proxy_part_legs,
     &proxy_part_edit,   &proxy_part_hold, &proxy_part_ways,
 };
 
@@ -22,12 +22,21 @@ static void on_ready(void *context)
         attack_announce(setup->runs[i]);
 }
 
+/* A terminal shows each line at once; a file or a pipe is not worth a system
+ * call a line, and gets them once a second. */
+static void on_second(void *context)
+{
+    fflush(stdout);
+    proxy_keep_flush(context);
+}
+
 static int serve(const struct proxy_wishes *wishes, struct err *err)
 {
     struct proxy_setup setup = {0};
     int rc = 0;
     event_open(wishes->look.json, "attacker");
     setup.options.on_ready = on_ready;
+    setup.options.on_second = on_second;
     setup.options.context = &setup;
     for (unsigned i = 0; i < PARTS && !rc; i++)
         rc = parts[i]->take(wishes, &setup, err);
@@ -37,6 +46,10 @@ static int serve(const struct proxy_wishes *wishes, struct err *err)
         if (parts[i]->undo)
             parts[i]->undo(&setup);
     event_close();
+    if (!rc && setup.late.text[0]) {
+        *err = setup.late;
+        rc = -1;
+    }
     return rc;
 }
 

@@ -32,14 +32,6 @@ static void on_line(void *context, const struct proxy_line *line)
     print(&out);
 }
 
-/* A terminal shows each line at once; a file or a pipe is not worth a system
- * call a line, and gets them once a second. */
-static void on_second(void *context)
-{
-    (void)context;
-    fflush(stdout);
-}
-
 static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
 {
     const struct option options[] = {
@@ -104,7 +96,6 @@ static int open_eye(const struct proxy_wishes *wishes,
         return -1;
     ask_for(&setup->options, eye);
     setup->options.on_line = on_line;
-    setup->options.on_second = on_second;
     struct buf title = {0};
     look_title(&eye->look, &title);
     print(&title);

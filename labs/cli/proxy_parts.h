@@ -34,6 +34,9 @@ struct proxy_wishes {
         const char *filter, *at;
     } hold;
     struct {
+        const char *capture, *har;
+    } keep;
+    struct {
         bool json, trace, quiet;
         unsigned verbose;
         const char *show;
@@ -56,7 +59,9 @@ struct proxy_setup {
     struct script *script;
     struct hold *hold;
     struct hold_desk *desk;
-    struct proxy_look *eye; /* of proxy_look.c */
+    struct proxy_look *eye;  /* of proxy_look.c */
+    struct proxy_keep *keep; /* of proxy_keep.c */
+    struct err late;         /* what went wrong at the end; "": nothing */
     bool intercepts;
 };
 
@@ -86,6 +91,10 @@ extern const struct proxy_part proxy_part_legs;   /* TLS on both legs */
 extern const struct proxy_part proxy_part_edit;   /* what becomes of traffic */
 extern const struct proxy_part proxy_part_hold;   /* what waits for a person */
 extern const struct proxy_part proxy_part_look;   /* what is seen of it */
+extern const struct proxy_part proxy_part_keep;   /* what is left of it */
 extern const struct proxy_part proxy_part_limits; /* how much of it */
+
+/* What is to be kept goes to its file; once a second. */
+void proxy_keep_flush(const struct proxy_setup *setup);
 
 #endif

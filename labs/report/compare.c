@@ -138,7 +138,8 @@ static bool has_role(struct report *report, const struct fact *fact,
 
 /* What the proxy saw from the server: in the same flow, or before, if it did
  * not ask again. */
-static const struct fact *find_original(struct report *report, struct span span,
+static const struct fact *find_original(struct report *report,
+                                        struct fact_span span,
                                         const struct fact *forged)
 {
     const struct fact *before = NULL;
@@ -193,7 +194,7 @@ static void compare(struct report *report, const struct fact *original,
 struct comparison *comparisons_of(struct report *report, unsigned step,
                                   unsigned *out_count)
 {
-    struct span span = step_facts(report, step);
+    struct fact_span span = step_facts(report, step);
     struct comparison *list =
         arena_alloc(&report->arena, (PAIRS_MOST + 1) * sizeof *list);
     unsigned looked = 0;

@@ -182,7 +182,6 @@ static void note_damage(const struct loading *loading, bool cut)
 
 void facts_load(int dir, struct report *report)
 {
-    struct loading loading = {.report = report};
     struct text all;
     bool cut;
     if (folder_read(dir, "events.jsonl", EVENTS_BYTES_MOST, report, &all,
@@ -193,6 +192,12 @@ void facts_load(int dir, struct report *report)
                        strerror(errno));
         return;
     }
+    facts_read(report, all, cut);
+}
+
+void facts_read(struct report *report, struct text all, bool cut)
+{
+    struct loading loading = {.report = report};
     while (all.len) {
         const char *end = memchr(all.bytes, '\n', all.len);
         size_t len = end ? (size_t)(end - all.bytes) : all.len;
@@ -292,9 +297,9 @@ bool fact_is_upstream(const struct report *report, const struct fact *fact)
     return false;
 }
 
-struct span step_facts(const struct report *report, unsigned step)
+struct fact_span step_facts(const struct report *report, unsigned step)
 {
-    struct span span = {0};
+    struct fact_span span = {0};
     for (size_t i = 0; i < report->facts_count; i++)
         if (report->facts[i].step == step && !span.count++)
             span.first = i;

@@ -9,4 +9,7 @@
 
 void facts_load(int dir, struct report *report);
 
+/* The same of lines that are in memory. `cut`: there were more of them. */
+void facts_read(struct report *report, struct text lines, bool cut);
+
 #endif

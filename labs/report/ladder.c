@@ -360,6 +360,23 @@ static const struct row {
     {"ledger.entry", SHAPE_NOTE, say_ledger},
 };
 
+static const struct row *row_of(const struct fact *fact)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (fact_is(fact, rows[i].kind))
+            return &rows[i];
+    return NULL;
+}
+
+bool ladder_say(struct report *report, const struct fact *fact,
+                struct rung *out)
+{
+    struct building building = {.report = report};
+    const struct row *row = row_of(fact);
+    *out = (struct rung){.frame = fact->frame};
+    return row && row->say(&building, fact, out);
+}
+
 /* ---- who stands at its ends -------------------------------------------- */
 
 /* The column of a place, added if there is room; -1 without. */
@@ -473,10 +490,7 @@ static void put_before_acts(struct building *building)
 static void add(struct building *building, const struct fact *fact)
 {
     struct ladder *ladder = building->ladder;
-    const struct row *row = NULL;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (fact_is(fact, rows[i].kind))
-            row = &rows[i];
+    const struct row *row = row_of(fact);
     struct rung rung = {.frame = fact->frame};
     if (!row)
         return;
@@ -555,7 +569,7 @@ static void add_act(struct building *building, const struct act *act)
 }
 
 static void add_all(struct building *building, const struct step *step,
-                    struct span span)
+                    struct fact_span span)
 {
     struct report *report = building->report;
     unsigned act = 0;

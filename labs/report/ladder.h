@@ -37,6 +37,11 @@ struct ladder {
 
 void ladder_build(struct report *report, unsigned step, struct ladder *out);
 
+/* One fact in words, without who said it to whom: text and mark of *out.
+ * False: the report has no words for this kind. */
+bool ladder_say(struct report *report, const struct fact *fact,
+                struct rung *out);
+
 /* "changed", "forged", ...; "" for MARK_NONE. */
 const char *mark_word(enum mark mark);
 

@@ -154,10 +154,10 @@ struct text place_at(const struct report *report, struct text address);
 
 /* The facts of a step: those that the engine gave to it, else those between its
  * start and the start of the next. */
-struct span {
+struct fact_span {
     size_t first, count;
 };
-struct span step_facts(const struct report *report, unsigned step);
+struct fact_span step_facts(const struct report *report, unsigned step);
 
 /* Read a file below `dir` whole, without following links, at most `most`
  * bytes; *out_cut if there was more. The bytes live in the report's arena.

@@ -79,7 +79,7 @@ static void explain_verdict(struct verdict *it)
     explain(&facts, &it->why);
 }
 
-static void gather(struct report *report, struct span span,
+static void gather(struct report *report, struct fact_span span,
                    const struct fact *said, struct verdict *out)
 {
     *out = (struct verdict){
@@ -114,7 +114,7 @@ struct verdict *verdicts_of(struct report *report, unsigned step,
 {
     enum { MOST = 50, LOOKED_MOST = 500 };
     unsigned looked = 0;
-    struct span span = step_facts(report, step);
+    struct fact_span span = step_facts(report, step);
     struct verdict *list =
         arena_alloc(&report->arena, MOST * sizeof(struct verdict));
     *out_count = 0;
@@ -152,7 +152,7 @@ bool verdict_of(struct report *report, const struct fact *fact,
             fact_is_upstream(report, said))
             continue;
         unsigned step = said->step < 0 ? 0 : (unsigned)said->step;
-        struct span span = {0, report->facts_count};
+        struct fact_span span = {0, report->facts_count};
         if (step < report->steps_count)
             span = step_facts(report, step);
         gather(report, span, said, out);

@@ -86,7 +86,7 @@ struct capture_comment {
 };
 struct capture_finish {
     const char *path;
-    const char *keys_path; /* where the secrets come from; NULL: none */
+    const char *keys_path; /* where the secrets come from; NULL: the capture */
     enum capture_secrets secrets;
     const char *comment; /* of the whole file; NULL: the old one stays */
     const struct pcapng_name *names;

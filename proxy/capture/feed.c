@@ -147,6 +147,23 @@ int feed_frame(struct feed *feed, const struct feed_frame *frame,
     return 0;
 }
 
+/* In messages of their own, among which a long line may be spread. */
+int feed_events(struct feed *feed, const char *bytes, size_t len)
+{
+    static const struct header header = {.kind = FEED_EVENTS};
+    int rc = feed_flush(feed);
+    while (len && !rc) {
+        size_t part = len < FEED_BATCH ? len : FEED_BATCH;
+        if (buf_append(&feed->batch, &header, sizeof header) ||
+            buf_append(&feed->batch, bytes, part))
+            return -1;
+        rc = feed_flush(feed);
+        bytes += part;
+        len -= part;
+    }
+    return rc;
+}
+
 int feed_sync(struct feed *feed, uint64_t number)
 {
     return send_message(feed, FEED_SYNC, number, NULL, 0);
@@ -280,6 +297,10 @@ int feed_decode(const uint8_t *message, size_t len,
         return decode_interface(body, len, handlers, context);
     case FEED_FRAMES:
         return decode_frames(body, len, handlers, context);
+    case FEED_EVENTS:
+        if (handlers->on_events)
+            handlers->on_events(context, (const char *)body, len);
+        return 0;
     case FEED_DROPS:
         return decode_drops(body, len, handlers, context);
     case FEED_TROUBLE:

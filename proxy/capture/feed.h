@@ -40,6 +40,7 @@ enum feed_kind {
     FEED_DROPS,         /* per interface: received and dropped so far */
     FEED_TROUBLE,       /* a sentence: why the feeder cannot go on */
     FEED_END,           /* nothing follows */
+    FEED_EVENTS,        /* bytes of events, see pcapng_put_events() */
 };
 
 /* One frame; in a FEED_FRAMES message `len` bytes follow this struct, padded
@@ -76,6 +77,8 @@ void feed_close(struct feed *feed);
 int feed_interface(struct feed *feed, const struct feed_interface *interface);
 int feed_frame(struct feed *feed, const struct feed_frame *frame,
                const void *bytes, const char *comment);
+/* Bytes of any length, which the file will have in this order. */
+int feed_events(struct feed *feed, const char *bytes, size_t len);
 int feed_flush(struct feed *feed);
 int feed_sync(struct feed *feed, uint64_t number);
 int feed_drops(struct feed *feed, uint32_t interface, uint64_t received,
@@ -95,6 +98,7 @@ struct feed_handlers {
     void (*on_interface)(void *context, const struct feed_interface *interface);
     void (*on_frame)(void *context, const struct feed_frame *frame,
                      const uint8_t *bytes, const char *comment);
+    void (*on_events)(void *context, const char *bytes, size_t len);
     void (*on_sync)(void *context, uint64_t number);
     void (*on_drops)(void *context, uint32_t interface, uint64_t received,
                      uint64_t dropped);

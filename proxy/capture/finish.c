@@ -120,58 +120,7 @@ static int put_commented(struct rewrite *rewrite,
     return rc;
 }
 
-/* ---- secrets ------------------------------------------------------------- */
-
-/* A file of ours, read whole; a missing one is empty. */
-static int read_keys(const char *path, struct buf *out, struct err *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd == -1 && errno == ENOENT)
-        return 0;
-    ssize_t got = -1;
-    while (fd != -1 && buf_len(out) < KEYS_MOST) {
-        uint8_t *room = buf_reserve(out, 64 << 10);
-        got = room ? read(fd, room, 64 << 10) : -1;
-        if (got <= 0)
-            break;
-        buf_filled(out, (size_t)got);
-    }
-    if (got)
-        err_errno(err, "read the secrets in %s", path);
-    if (fd != -1)
-        close(fd);
-    return got ? -1 : 0;
-}
-
-/* Length of the whole lines at the front that fit into one block. */
-static size_t lines_for_a_block(const struct buf *keys)
-{
-    size_t len = buf_len(keys) < SECRETS_MOST ? buf_len(keys) : SECRETS_MOST;
-    const uint8_t *newline = len ? memrchr(buf_head(keys), '\n', len) : NULL;
-    return newline ? (size_t)(newline + 1 - buf_head(keys)) : 0;
-}
-
-static int put_secrets(struct rewrite *rewrite, struct err *err)
-{
-    const struct capture_finish *finish = rewrite->finish;
-    struct buf keys = {0};
-    int rc = 0;
-    if (finish->secrets != CAPTURE_SECRETS_ALL || !finish->keys_path)
-        return 0;
-    if (read_keys(finish->keys_path, &keys, err)) {
-        buf_free(&keys);
-        return -1;
-    }
-    for (size_t len; !rc && (len = lines_for_a_block(&keys));) {
-        rc = pcapng_put_secrets(&rewrite->out, (const char *)buf_head(&keys),
-                                len);
-        buf_consume(&keys, len);
-    }
-    buf_free(&keys);
-    return rc ? out_of_memory(err) : 0;
-}
-
-/* ---- the two passes ------------------------------------------------------ */
+/* ---- reading the old file ------------------------------------------------- */
 
 /* Call `each` for every block of the old file. */
 static int pass(struct rewrite *rewrite,
@@ -209,6 +158,67 @@ static int copy(struct rewrite *rewrite, const struct pcapng_block *block,
                : 0;
 }
 
+/* ---- secrets ------------------------------------------------------------- */
+
+/* A file of ours, read whole; a missing one is empty. */
+static int read_keys(const char *path, struct buf *out, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd == -1 && errno == ENOENT)
+        return 0;
+    ssize_t got = -1;
+    while (fd != -1 && buf_len(out) < KEYS_MOST) {
+        uint8_t *room = buf_reserve(out, 64 << 10);
+        got = room ? read(fd, room, 64 << 10) : -1;
+        if (got <= 0)
+            break;
+        buf_filled(out, (size_t)got);
+    }
+    if (got)
+        err_errno(err, "read the secrets in %s", path);
+    if (fd != -1)
+        close(fd);
+    return got ? -1 : 0;
+}
+
+/* Length of the whole lines at the front that fit into one block. */
+static size_t lines_for_a_block(const struct buf *keys)
+{
+    size_t len = buf_len(keys) < SECRETS_MOST ? buf_len(keys) : SECRETS_MOST;
+    const uint8_t *newline = len ? memrchr(buf_head(keys), '\n', len) : NULL;
+    return newline ? (size_t)(newline + 1 - buf_head(keys)) : 0;
+}
+
+static int copy_secrets(struct rewrite *rewrite,
+                        const struct pcapng_block *block, struct err *err)
+{
+    return block->kind == PCAPNG_SECRETS ? copy(rewrite, block, err) : 0;
+}
+
+static int put_secrets(struct rewrite *rewrite, struct err *err)
+{
+    const struct capture_finish *finish = rewrite->finish;
+    struct buf keys = {0};
+    int rc = 0;
+    if (finish->secrets != CAPTURE_SECRETS_ALL)
+        return 0;
+    if (!finish->keys_path)
+        return pass(rewrite, copy_secrets, err);
+    if (read_keys(finish->keys_path, &keys, err)) {
+        buf_free(&keys);
+        return -1;
+    }
+    for (size_t len; !rc && (len = lines_for_a_block(&keys));) {
+        rc = pcapng_put_secrets(&rewrite->out, (const char *)buf_head(&keys),
+                                len);
+        buf_consume(&keys, len);
+    }
+    buf_free(&keys);
+    return rc ? out_of_memory(err) : 0;
+}
+
+/* ---- the two passes ------------------------------------------------------ */
+
 static int copy_head(struct rewrite *rewrite, const struct pcapng_block *block,
                      struct err *err)
 {
@@ -226,7 +236,7 @@ static int copy_body(struct rewrite *rewrite, const struct pcapng_block *block,
     if (block->kind == PCAPNG_PACKET && has_comments(rewrite, block->number))
         rc = put_commented(rewrite, block) ? out_of_memory(err) : 0;
     else if (block->kind == PCAPNG_PACKET || block->kind == PCAPNG_STATS ||
-             block->kind == PCAPNG_OTHER)
+             block->kind == PCAPNG_EVENTS || block->kind == PCAPNG_OTHER)
         rc = copy(rewrite, block, err);
     return rc ? rc : flush(rewrite, OUT_MOST, err);
 }

@@ -273,6 +273,18 @@ static void write_ip(uint8_t *at, const struct packet_segment *segment,
     put16(at + 10, fold(sum(at, 20)));
 }
 
+static void write_ip6(uint8_t *at, const struct packet_segment *segment,
+                      size_t total)
+{
+    memset(at, 0, 40);
+    at[0] = 0x60;
+    put16(at + 4, (uint16_t)(total - 40));
+    at[6] = IPPROTO_TCP;
+    at[7] = 64;
+    memcpy(at + 8, segment->src, 16);
+    memcpy(at + 24, segment->dst, 16);
+}
+
 static void write_tcp(uint8_t *at, const struct packet_segment *segment)
 {
     size_t header = 20 + segment->options_len;
@@ -290,14 +302,16 @@ static void write_tcp(uint8_t *at, const struct packet_segment *segment)
         memcpy(at + header, segment->payload, segment->payload_len);
     size_t len = header + segment->payload_len;
     /* The pseudo header of RFC 9293 3.1. */
-    uint64_t total = sum(segment->src, 4) + sum(segment->dst, 4) + IPPROTO_TCP +
-                     len + sum(at, len);
+    size_t address = segment->v6 ? 16 : 4;
+    uint64_t total = sum(segment->src, address) + sum(segment->dst, address) +
+                     IPPROTO_TCP + len + sum(at, len);
     put16(at + 16, fold(total));
 }
 
 int packet_build(struct buf *out, const struct packet_segment *segment)
 {
-    size_t total = 40 + segment->options_len + segment->payload_len;
+    size_t ip = segment->v6 ? 40 : 20;
+    size_t total = ip + 20 + segment->options_len + segment->payload_len;
     if (segment->options_len > 40 || segment->options_len % 4 ||
         total > UINT16_MAX)
         return -1;
@@ -306,9 +320,12 @@ int packet_build(struct buf *out, const struct packet_segment *segment)
         return -1;
     memcpy(at, segment->mac_dst, 6);
     memcpy(at + 6, segment->mac_src, 6);
-    put16(at + 12, 0x0800);
-    write_ip(at + 14, segment, total);
-    write_tcp(at + 34, segment);
+    put16(at + 12, segment->v6 ? 0x86dd : 0x0800);
+    if (segment->v6)
+        write_ip6(at + 14, segment, total);
+    else
+        write_ip(at + 14, segment, total);
+    write_tcp(at + 14 + ip, segment);
     buf_filled(out, 14 + total);
     return 0;
 }

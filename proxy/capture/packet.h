@@ -51,12 +51,13 @@ enum { PACKET_ADDRESS_TEXT = 46 };
 void packet_address(int family, const uint8_t *address,
                     char text[PACKET_ADDRESS_TEXT]);
 
-/* Build an Ethernet + IPv4 + TCP frame with valid checksums at the back of
+/* Build an Ethernet + IP + TCP frame with valid checksums at the back of
  * `out`. `options` goes between TCP header and payload (a multiple of four).
  * 0, or -1 when memory is out or the payload is too long for one packet. */
 struct packet_segment {
     uint8_t mac_src[6], mac_dst[6];
-    uint8_t src[4], dst[4];
+    bool v6;
+    uint8_t src[16], dst[16]; /* IPv4: the first four */
     uint16_t src_port, dst_port, id, window;
     uint32_t seq, ack;
     uint8_t flags;

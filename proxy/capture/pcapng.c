@@ -179,6 +179,15 @@ int pcapng_put_secrets(struct buf *out, const char *lines, size_t len)
     return finish(&draft);
 }
 
+int pcapng_put_events(struct buf *out, const char *bytes, size_t len)
+{
+    struct draft draft = begin(out, (uint32_t)BLOCK_EVENTS);
+    add_padded(&draft, EVENTS_MAGIC, sizeof EVENTS_MAGIC);
+    add32(&draft, (uint32_t)len);
+    add_padded(&draft, bytes, len);
+    return finish(&draft);
+}
+
 int pcapng_put_stats(struct buf *out, const struct pcapng_stats *stats)
 {
     struct draft draft = begin(out, BLOCK_STATS);

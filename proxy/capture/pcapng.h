@@ -85,6 +85,10 @@ int pcapng_put_names(struct buf *out, const struct pcapng_name *names,
  * before the first packet that they decrypt. */
 int pcapng_put_secrets(struct buf *out, const char *lines, size_t len);
 
+/* Bytes of events.jsonl (event.h): those of all such blocks of a file, joined.
+ * A block of ours, which others skip. */
+int pcapng_put_events(struct buf *out, const char *bytes, size_t len);
+
 /* How many packets an interface saw and how many of them were lost. */
 struct pcapng_stats {
     uint32_t interface;
@@ -107,6 +111,7 @@ enum pcapng_kind {
     PCAPNG_NAMES,
     PCAPNG_SECRETS, /* .secrets, when it is a TLS key log */
     PCAPNG_STATS,   /* .stats */
+    PCAPNG_EVENTS,  /* .events, when they are ours */
     PCAPNG_OTHER,   /* well formed, of a type that we do not read */
 };
 
@@ -123,7 +128,7 @@ struct pcapng_block {
         struct {
             const uint8_t *bytes;
             size_t len;
-        } secrets;
+        } secrets, events;
     };
 };
 

@@ -251,6 +251,25 @@ static int read_secrets(struct pcapng_reader *reader, struct view *view,
     return 0;
 }
 
+static int read_events(struct pcapng_reader *reader, struct view *view,
+                       struct pcapng_block *out, struct err *err)
+{
+    size_t magic = sizeof EVENTS_MAGIC;
+    (void)reader;
+    if (view->left < magic + 4 || memcmp(view->at, EVENTS_MAGIC, magic) != 0) {
+        out->kind = PCAPNG_OTHER; /* somebody else's */
+        return 0;
+    }
+    view->at += magic;
+    view->left -= magic;
+    uint32_t len = take32(view);
+    if (len > view->left)
+        return nonsense(err, "events are longer than their block");
+    out->events.bytes = view->at;
+    out->events.len = len;
+    return 0;
+}
+
 static int read_stats(struct pcapng_reader *reader, struct view *view,
                       struct pcapng_block *out, struct err *err)
 {
@@ -298,6 +317,7 @@ static const struct block_reader {
     {BLOCK_NAMES, PCAPNG_NAMES, read_nothing},
     {BLOCK_SECRETS, PCAPNG_SECRETS, read_secrets},
     {BLOCK_STATS, PCAPNG_STATS, read_stats},
+    {(uint32_t)BLOCK_EVENTS, PCAPNG_EVENTS, read_events},
 };
 
 static const struct block_reader *reader_of(uint32_t type)

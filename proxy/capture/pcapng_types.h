@@ -19,6 +19,9 @@ enum block_type {
     BLOCK_STATS = 5,
     BLOCK_PACKET = 6,
     BLOCK_SECRETS = 10,
+    /* Of the numbers that are left to everybody, so it may be somebody else's:
+     * ours begin with EVENTS_MAGIC. */
+    BLOCK_EVENTS = (int)0x80006d6c,
 };
 
 enum option_code {
@@ -37,6 +40,8 @@ enum option_code {
 };
 
 enum name_type { NAME_IPV4 = 1, NAME_IPV6 = 2 };
+
+static const char EVENTS_MAGIC[8] = "mitmlab";
 
 enum { SECRETS_TLS_KEY_LOG = 0x544c534b };
 

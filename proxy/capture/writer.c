@@ -98,6 +98,13 @@ static void on_frame(void *context, const struct feed_frame *frame,
     }
 }
 
+static void on_events(void *context, const char *bytes, size_t len)
+{
+    struct writer *writer = context;
+    if (!pcapng_put_events(&writer->block, bytes, len))
+        append(writer);
+}
+
 static void on_drops(void *context, uint32_t interface, uint64_t received,
                      uint64_t dropped)
 {
@@ -199,6 +206,7 @@ static bool read_control(struct writer *writer)
 static const struct feed_handlers handlers = {
     .on_interface = on_interface,
     .on_frame = on_frame,
+    .on_events = on_events,
     .on_sync = on_sync,
     .on_drops = on_drops,
     .on_trouble = on_trouble,

@@ -37,6 +37,12 @@ static void on_frame(void *context, const struct feed_frame *frame,
         touch(comment, strlen(comment));
 }
 
+static void on_events(void *context, const char *bytes, size_t len)
+{
+    (void)context;
+    touch(bytes, len);
+}
+
 static void on_sync(void *context, uint64_t number)
 {
     (void)context;
@@ -65,7 +71,8 @@ static void on_end(void *context)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     static const struct feed_handlers handlers = {
-        on_interface, on_frame, on_sync, on_drops, on_trouble, on_end};
+        on_interface, on_frame,   on_events, on_sync,
+        on_drops,     on_trouble, on_end};
     feed_decode(bytes, len, &handlers, NULL);
     return 0;
 }

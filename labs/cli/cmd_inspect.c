@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mitmlab inspect -r FILE: what was recorded, read back. One block a flow:
+ * certificates, alerts, the verdict, HTTP, what was changed; with the frames
+ * in which that can be seen. */
+#include "labs/cli/cli.h"
+#include "labs/cli/commands.h"
+#include "labs/cli/inspect_flow.h"
+#include "labs/cli/term.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct wishes {
+    const char *file, *filter;
+    unsigned verbose;
+    bool json;
+};
+
+/* ---- text ---------------------------------------------------------------- */
+
+static void print_address(const struct text *address, int port)
+{
+    char text[64];
+    text_line(*address, text, sizeof text - 1);
+    printf(strchr(text, ':') ? "[%s]:%d" : "%s:%d", text, port);
+}
+
+static void print_title(const struct inspect_flow *flow,
+                        const struct term *term)
+{
+    const struct fact *ends[] = {flow->victim, flow->server};
+    char place[40];
+    text_line(flow->place, place, sizeof place - 1);
+    printf("%sflow %lld%s", term_mark(term, TERM_BOLD), flow->number,
+           term_mark(term, TERM_PLAIN));
+    if (*place)
+        printf(" at %s", place);
+    for (unsigned i = 0; i < 2; i++) {
+        if (!ends[i])
+            continue;
+        printf("\n  %s ", i ? "and" : "from");
+        print_address(&ends[i]->opener, ends[i]->opener_port);
+        printf(" to ");
+        print_address(&ends[i]->acceptor, ends[i]->acceptor_port);
+    }
+    printf("\n");
+}
+
+static const char *mark_of(enum mark mark)
+{
+    return mark == MARK_NONE ? "" : mark == MARK_CHANGED ? TERM_CODE : TERM_BAD;
+}
+
+static void print_fact(struct record *record, const struct fact *fact,
+                       const struct term *term)
+{
+    struct inspect_words words;
+    char head[64], number[24] = "-", *text;
+    inspect_say(record, fact, &words);
+    if (fact->frame)
+        snprintf(number, sizeof number, "%lld", fact->frame);
+    char leg[12];
+    text_line(fact->leg, leg, sizeof leg - 1);
+    snprintf(head, sizeof head, "%6s  %-7s", number, leg);
+    if (asprintf(&text, "%s%s%s%s%s", mark_of(words.mark), words.text,
+                 *words.note ? " - " : "", words.note,
+                 words.mark == MARK_NONE ? "" : TERM_PLAIN) < 0)
+        return;
+    term_flow(stdout, term, text, 0, head);
+    free(text);
+}
+
+static void print_flow(struct record *record, const struct inspect_flow *flow,
+                       const struct wishes *wishes, const struct term *term)
+{
+    print_title(flow, term);
+    for (size_t i = 0; i < flow->count; i++)
+        if (inspect_shows(flow, flow->facts[i], wishes->verbose))
+            print_fact(record, flow->facts[i], term);
+}
+
+static void print_text(struct record *record, const struct inspect *inspect,
+                       const struct filter *filter, const struct wishes *wishes)
+{
+    struct term term;
+    size_t shown = 0;
+    term_look(&term, STDOUT_FILENO);
+    for (size_t i = 0; i < inspect->count; i++) {
+        if (!inspect_matches(record, &inspect->flows[i], filter))
+            continue;
+        print_flow(record, &inspect->flows[i], wishes, &term);
+        shown++;
+    }
+    printf("%s%zu flow%s", shown ? "\n" : "", shown, shown == 1 ? "" : "s");
+    if (shown < inspect->count)
+        printf(" of %zu", inspect->count);
+    if (record->index)
+        printf(", %llu packets",
+               (unsigned long long)index_count(record->index));
+    printf("\n");
+}
+
+/* ---- JSON ---------------------------------------------------------------- */
+
+static void print_json(struct record *record, const struct inspect *inspect,
+                       const struct filter *filter, const struct wishes *wishes)
+{
+    json_t *flows = json_array();
+    for (size_t i = 0; i < inspect->count; i++)
+        if (inspect_matches(record, &inspect->flows[i], filter))
+            json_array_append_new(
+                flows,
+                inspect_json(record, &inspect->flows[i], wishes->verbose > 0));
+    json_t *whole =
+        json_pack("{s:b, s:b, s:I, s:o}", "whole", !record->lost, "events",
+                  !record->foreign, "packets",
+                  record->index ? (json_int_t)index_count(record->index) : 0,
+                  "flows", flows);
+    if (whole)
+        json_dumpf(whole, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+    printf("\n");
+    json_decref(whole);
+}
+
+/* ---- the command --------------------------------------------------------- */
+
+/* Not all of it: exit 3. */
+static int partial(const struct record *record, const char *path)
+{
+    for (unsigned i = 0; i < record->report.problems_count; i++)
+        fprintf(stderr, "mitmlab: %s\n", record->report.problems[i]);
+    if (record->lost)
+        fprintf(stderr,
+                "mitmlab: %s was cut short: %llu bytes behind its last whole "
+                "block are not read\n",
+                path, (unsigned long long)record->lost);
+    return record->lost || record->report.problems_count ? EXIT_PARTIAL
+                                                         : EXIT_OK;
+}
+
+static int inspect_file(const struct wishes *wishes, struct err *err)
+{
+    struct filter *filter = NULL;
+    struct record record;
+    struct inspect inspect;
+    if (wishes->filter && filter_parse(wishes->filter, &filter, NULL, err))
+        return cli_fail(err);
+    if (record_load(wishes->file, &record, err)) {
+        filter_free(filter);
+        return cli_fail(err);
+    }
+    int rc = inspect_open(&record, &inspect, err);
+    if (rc) {
+        rc = cli_fail(err);
+    } else {
+        if (record.foreign)
+            fprintf(stderr,
+                    "mitmlab: there are no events of ours in %s; this "
+                    "is what its packets say by themselves\n",
+                    wishes->file);
+        (wishes->json ? print_json : print_text)(&record, &inspect, filter,
+                                                 wishes);
+        rc = partial(&record, wishes->file);
+        inspect_close(&inspect);
+    }
+    record_free(&record);
+    filter_free(filter);
+    return rc;
+}
+
+int cmd_inspect(int argc, char **argv)
+{
+    struct wishes wishes = {0};
+    struct option table[] = {
+        {"read", 'r', OPTION_TEXT, "FILE",
+         "A capture of 'mitmlab proxy -w', the folder of a run or its files, "
+         "or any pcapng file",
+         &wishes.file},
+        {"filter", 0, OPTION_TEXT, "FILTER",
+         "Print flows in which this holds; see 'mitmlab help filter'",
+         &wishes.filter},
+        {"verbose", 'v', OPTION_COUNT, NULL, "Print every event of a flow",
+         &wishes.verbose},
+        {"json", 0, OPTION_FLAG, NULL,
+         "Print one JSON object; with -v also the events", &wishes.json},
+        {0},
+    };
+    struct arguments rest;
+    struct err err = ERR_INIT;
+    bool helped;
+    if (options_parse(command_find("inspect"), table, argc, argv, &rest,
+                      &helped, &err))
+        return cli_fail(&err);
+    if (helped)
+        return EXIT_OK;
+    if (!wishes.file && rest.count == 1)
+        wishes.file = rest.items[--rest.count];
+    if (!wishes.file || rest.count) {
+        err_code(&err, EXIT_USAGE, "inspect wants one file: -r FILE");
+        return cli_fail(&err);
+    }
+    return inspect_file(&wishes, &err);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Options of `mitmlab proxy`: what is kept of the traffic. */
+#include "labs/cli/proxy_parts.h"
+#include "labs/report/keep.h"
+#include "proxy/capture/wire.h"
+#include "proxy/event.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct proxy_keep {
+    struct wire *wire; /* NULL: no capture is wanted */
+    const char *capture, *har;
+    FILE *told; /* events for the HAR; has no name */
+};
+
+static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
+{
+    option_row(rows,
+               (struct option){"write", 'w', OPTION_TEXT, "FILE.pcapng",
+                               "Both legs as packets, with secrets, events and "
+                               "comments; read back with 'mitmlab inspect -r'",
+                               &wishes->keep.capture});
+    option_row(rows, (struct option){"har", 0, OPTION_TEXT, "FILE.har",
+                                     "At the end, every HTTP message as HAR "
+                                     "1.2, with 4 KiB of each body",
+                                     &wishes->keep.har});
+}
+
+/* Those that a HAR is made of. */
+static bool is_for_har(const char *line, size_t len)
+{
+    static const char *const kinds[] = {"\"kind\":\"http.request\"",
+                                        "\"kind\":\"http.response\"",
+                                        "\"kind\":\"tls.done\""};
+    enum { HEAD = 200 }; /* in which the kind stands */
+    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (memmem(line, len < HEAD ? len : HEAD, kinds[i], strlen(kinds[i])))
+            return true;
+    return false;
+}
+
+static void on_event(void *context, const char *line, size_t len)
+{
+    struct proxy_keep *keep = context;
+    if (keep->wire)
+        wire_event(keep->wire, line, len);
+    if (keep->told && is_for_har(line, len))
+        fwrite(line, 1, len, keep->told);
+}
+
+static int take(const struct proxy_wishes *wishes, struct proxy_setup *setup,
+                struct err *err)
+{
+    const char *capture = wishes->keep.capture, *har = wishes->keep.har;
+    if (!capture && !har)
+        return 0;
+    struct proxy_keep *keep = setup->keep = calloc(1, sizeof *keep);
+    if (!keep) {
+        err_set(err, "start the proxy: out of memory");
+        return -1;
+    }
+    if (har && (keep_har_check(har, err) || !(keep->told = tmpfile()))) {
+        if (!err->text[0])
+            err_errno(err, "make a file for events");
+        return -1;
+    }
+    keep->har = har;
+    if (capture && wire_open(capture, &keep->wire, err))
+        return -1;
+    keep->capture = capture;
+    setup->options.wire = keep->wire;
+    event_copy(on_event, keep);
+    return 0;
+}
+
+void proxy_keep_flush(const struct proxy_setup *setup)
+{
+    if (setup->keep && setup->keep->wire)
+        wire_flush(setup->keep->wire);
+}
+
+/* The first thing that went wrong decides how the program ends. */
+static void note_late(struct proxy_setup *setup, const struct err *err)
+{
+    if (!setup->late.text[0])
+        setup->late = *err;
+}
+
+static void undo(struct proxy_setup *setup)
+{
+    struct proxy_keep *keep = setup->keep;
+    struct err err = ERR_INIT;
+    if (!keep)
+        return;
+    event_copy(NULL, NULL);
+    if (keep->wire && wire_close(keep->wire, &err))
+        note_late(setup, &err);
+    if (keep->wire && keep_capture(keep->capture, &err))
+        note_late(setup, &err);
+    if (keep->told && keep->har &&
+        keep_har(keep->har, keep->told, MITMLAB_VERSION, &err))
+        note_late(setup, &err);
+    if (keep->told)
+        fclose(keep->told);
+    free(keep);
+}
+
+const struct proxy_part proxy_part_keep = {"keeping", rows, take, undo};
