@@ -57,9 +57,11 @@ return lab {
           "a client to say why it leaves?",
           { "yes, it must send an alert", "no, some just hang up" },
           answer = "no, some just hang up" },
-        { "In TLS 1.3, can somebody who only listens read the alert?",
+        { "TLS 1.3 encrypts what follows the server's hello. B, a client of " ..
+          "OpenSSL, sends its alert there. Can somebody who only listens " ..
+          "read it?",
           { "yes, as in TLS 1.2", "no, it is encrypted" },
-          answer = "no, it is encrypted" },
+          answer = "yes, as in TLS 1.2" },
       },
       act = {
         { "https-client", as = "A", at = "victim", get = bank, tls = "1.2" },
@@ -73,12 +75,19 @@ return lab {
         B = { verdict = "refused", how = "alert", alert = "unknown_ca",
               app_bytes = 0, exit = 60 },
         C = { verdict = "refused", how = "abort", app_bytes = 0, exit = 60 },
+        { "A and B: the alert is on the wire in clear",
+          check = function(run)
+            local alert = "\21\3\3\0\2\2\48" -- fatal, 48
+            return run.acts.A.wire_count(alert) > 0 and
+              run.acts.B.wire_count(alert) > 0
+          end },
       },
       evidence = {
         { "A: the alert, in clear", act = "A", kind = "tls.alert",
           leg = "victim", filter = "tls.alert_message.desc == 48" },
-        { "B: the alert, inside of TLS 1.3", act = "B", kind = "tls.alert",
-          leg = "victim", filter = "tls.alert_message.desc == 48" },
+        { "B: the alert, in TLS 1.3 and in clear", act = "B",
+          kind = "tls.alert", leg = "victim",
+          filter = "tls.alert_message.desc == 48 and not tls.record.opaque_type" },
         { "C: the victim ends the connection, with no alert before",
           act = "C", kind = "flow.end", leg = "victim",
           filter = "tcp.flags.fin == 1 and ip.src == " .. address.victim },
@@ -113,14 +122,22 @@ return lab {
               exit = 60 },
         F = { verdict = "refused", how = "silent", app_bytes = 0, exit = 60 },
         G = { verdict = "refused", how = "silent", app_bytes = 0, exit = 60 },
+        { "D: an alert can be seen, and not which; E: not even that",
+          check = function(run)
+            local record, clear = "\21\3\3\0", "\21\3\3\0\2"
+            return run.acts.D.wire_count(record) > 0 and
+              run.acts.D.wire_count(clear) == 0 and
+              run.acts.E.wire_count(record) == 0
+          end },
       },
       evidence = {
         { "D: close_notify, the polite good-bye", act = "D",
           kind = "tls.alert", leg = "victim", data = { name = "close_notify" },
           filter = "tls.alert_message.desc == 0" },
-        { "E: the same in TLS 1.3", act = "E",
+        { "E: the same in TLS 1.3, dressed as application data", act = "E",
           kind = "tls.alert", leg = "victim", data = { name = "close_notify" },
-          filter = "tls.alert_message.desc == 0" },
+          filter = "tls.alert_message.desc == 0 and " ..
+                   "tls.record.opaque_type == 23" },
         { "F: TCP ends, and TLS says nothing", act = "F", kind = "flow.end",
           leg = "victim",
           filter = "tcp.flags.fin == 1 and ip.src == " .. address.victim },
@@ -204,7 +221,7 @@ return lab {
       "Wireshark shows it behind Description." },
   },
   solution = {
-    predict = { { "no, some just hang up", "no, it is encrypted" },
+    predict = { { "no, some just hang up", "yes, as in TLS 1.2" },
                 { "no, not a byte of their own went out",
                   "a client that changed its mind, too" },
                 { "the session cookie" }, {} },
@@ -212,7 +229,7 @@ return lab {
                 rst, never, true, "48" },
   },
   wrong = {
-    predict = { { "yes, it must send an alert", "yes, as in TLS 1.2" },
+    predict = { { "yes, it must send an alert", "no, it is encrypted" },
                 { "yes, their password", "only a client that refuses" },
                 { "nothing" }, {} },
     answers = { in_handshake, good_bye, in_handshake, hung_up, fin, rst, fin,
