@@ -481,6 +481,11 @@ static void say_goodbye(struct play *play, const char *where)
     if (!play->options->check)
         voice_sayf(&play->voice, 0, "score   ", "%lld of %lld",
                    event_number(points, "got"), event_number(points, "max"));
+    else if (!strcmp(status, "passed"))
+        voice_sayf(&play->voice, 0, "",
+                   "Your repair holds. The lab is passed when it has been "
+                   "played, questions and all: mitmlab run %s",
+                   play->lab->id);
     voice_say(&play->voice, 0, "folder  ", where);
     voice_sayf(&play->voice, 0, "report  ", "%s/report.html", where);
     voice_say(&play->voice, 0, "again   ",

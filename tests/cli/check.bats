@@ -44,6 +44,28 @@ source_of() {
     grep -q mine "$(source_of no_dates)"
 }
 
+@test "all repaired: it says so, and that the lab is passed by playing it" {
+    command -v cc || lacks "cc"
+    unshare -Urnm true || lacks "user namespaces"
+    run "$MITMLAB" check lab16
+    sed -i '/NO_CHECK_TIME/d' "$(source_of no_dates)"
+    sed -i 's/PURPOSE_ANY/PURPOSE_SSL_SERVER/' "$(source_of no_purpose)"
+    sed -i 's/return 1;/return good;/' "$(source_of any_root)"
+    sed -i 's/good || depth > 0/good/' "$(source_of no_ca_check)"
+    sed -i 's/len >= strlen(host)/len == strlen(host)/' \
+        "$(source_of name_prefix)"
+    run "$MITMLAB" check lab16
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"no-signature refuses every forgery: expected true"* ]]
+    [[ "$output" != *"Your repair holds"* ]]
+    sed -i 's/answer >= 0/answer > 0/' "$(source_of no_signature)"
+    run "$MITMLAB" check lab16
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"Your repair holds"*"mitmlab run lab16"* ]]
+    run "$MITMLAB" list
+    [[ "$output" != *"passed"* ]]
+}
+
 @test "a lab without a workshop has nothing to check" {
     run "$MITMLAB" check lab03
     [ "$status" -eq 2 ]
