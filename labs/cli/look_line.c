@@ -311,8 +311,12 @@ static void add_reason(struct buf *out, const struct look *look,
     add_blanks(out,
                (columns->clock ? columns->clock + 1 : 0) + columns->method + 1);
     add_text(out, term_mark(&look->term, TERM_FAINT));
-    add_text(out, "by ");
+    /* A name leads somewhere; a refusal comes from somebody. */
+    bool leads = line->spoken && !strcmp(line->spoken, "dns");
+    add_text(out, leads ? "-> " : "by ");
     add_text(out, line->how);
+    if (leads && line->response_changed)
+        add_text(out, " (changed)");
     add_text(out, term_mark(&look->term, TERM_PLAIN));
 }
 

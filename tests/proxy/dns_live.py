@@ -113,10 +113,13 @@ class Resolver:
 class Proxy:
     def __init__(self, program, folder, port, *more):
         self.told = folder + "/events"
-        with open(self.told, "w", encoding="utf-8") as told:
+        with open(self.told, "w", encoding="utf-8") as told, \
+                open(folder + "/lines", "w", encoding="utf-8") as lines:
             self.process = subprocess.Popen(
                 [program, "proxy", "--listen", "127.0.0.1:0", "--upstream",
-                 "dns://127.0.0.1:%d" % port, "--json", *more], stdout=told)
+                 "dns://127.0.0.1:%d" % port, *more], stdout=lines,
+                pass_fds=(told.fileno(),),
+                env={**os.environ, "MITMLAB_EVENTS_FD": str(told.fileno())})
         while not self.events() and self.process.poll() is None:
             time.sleep(0.01)
         ready = self.events()[0]
@@ -359,6 +362,20 @@ def what_lies_outside_the_lab_is_refused(program, folder):
                 (port, port)) == 2
 
 
+def a_person_reads_where_a_name_leads(program, folder):
+    resolver = Resolver()
+    with Proxy(program, folder, resolver.port,
+               *lie("address=" + FALSE)) as proxy:
+        proxy.udp(ask_bytes(NAME))
+        proxy.udp(ask_bytes("shop.lab.test"))
+        proxy.stop()
+    with open(folder + "/lines", encoding="utf-8") as lines:
+        said = lines.read()
+    assert " A response-changed (%s)\n" % FALSE in said, said
+    assert " dns shop.lab.test up " in said and \
+        " A (%s)\n" % TRUE in said, said
+
+
 def dig_comes_through(program, folder):
     if not shutil.which("dig"):
         if os.environ.get("CI"):
@@ -393,6 +410,7 @@ def main():
                      an_attacker_answers_in_the_resolvers_place,
                      an_attacker_edits_denies_and_keeps_silent,
                      what_lies_outside_the_lab_is_refused,
+                     a_person_reads_where_a_name_leads,
                      dig_comes_through):
             test(program, folder)
             print("ok", test.__name__, flush=True)
