@@ -44,7 +44,7 @@ static struct ca *new_ca(struct err *err)
 
 static int push(STACK_OF(X509) * certs, X509 *cert)
 {
-    return X509_up_ref(cert) && sk_X509_push(certs, cert) ? 0 : -1;
+    return X509_add_cert(certs, cert, X509_ADD_FLAG_UP_REF) ? 0 : -1;
 }
 
 /* Constrained; `below` CAs may stand under it. Without `issuer`, a root. */
@@ -69,7 +69,7 @@ static int make_root_take(X509_NAME *name, struct ca **out, struct err *err)
     if (!ca || !(ca->key = keys_make(KEY_P256, err)))
         goto out;
     ca->cert = make_authority(name, ca->key, 0, NULL, NULL);
-    if (!ca->cert || !X509_up_ref(ca->cert) || push(ca->above, ca->cert)) {
+    if (!ca->cert || push(ca->above, ca->cert) || !X509_up_ref(ca->cert)) {
         err_openssl(err, "make a root certificate");
         goto out;
     }

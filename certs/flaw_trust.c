@@ -35,9 +35,13 @@ int flaw_two_issuers(struct draft *draft, struct ca **out, struct err *err)
     if (gallery_hire(draft->signers->gallery, below, NULL, &ca, err))
         return -1;
     X509 *again = certify_again(ca, rogue);
-    if (!again || !sk_X509_unshift(ca->above, rogue->cert) ||
-        !X509_up_ref(rogue->cert) || !sk_X509_unshift(ca->above, again))
+    if (!again ||
+        !X509_add_cert(ca->above, rogue->cert,
+                       X509_ADD_FLAG_UP_REF | X509_ADD_FLAG_PREPEND) ||
+        !sk_X509_unshift(ca->above, again)) {
+        X509_free(again);
         return failed(ca, err);
+    }
     *out = ca;
     return 0;
 }

@@ -181,7 +181,7 @@ static int fill_chain(STACK_OF(X509) * chain, STACK_OF(X509) * from,
     for (int i = 0; i < count; i++) {
         X509 *cert = sk_X509_value(from, upside_down ? count - 1 - i : i);
         if (X509_cmp(cert, leaf) &&
-            !(X509_up_ref(cert) && sk_X509_push(chain, cert)))
+            !X509_add_cert(chain, cert, X509_ADD_FLAG_UP_REF))
             return -1;
     }
     return 0;

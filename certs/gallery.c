@@ -32,7 +32,7 @@ static struct ca *new_ca(EVP_PKEY *key)
 
 static bool push(STACK_OF(X509) * certs, X509 *cert)
 {
-    return X509_up_ref(cert) && sk_X509_push(certs, cert);
+    return X509_add_cert(certs, cert, X509_ADD_FLAG_UP_REF);
 }
 
 /* What is sent for a CA below `above`: itself and what is sent for that. */

@@ -343,7 +343,8 @@ static int start(struct tls *tls, SSL_CTX *context, struct tls_side *side,
 {
     BIO *bio = BIO_new(tls->wire);
     side->ssl = SSL_new(context);
-    if (!bio || !side->ssl) {
+    /* The callbacks find `side` there, and have nothing else. */
+    if (!bio || !side->ssl || !SSL_set_app_data(side->ssl, side)) {
         BIO_free(bio);
         err_openssl(err, "start TLS");
         return -1;
@@ -351,7 +352,6 @@ static int start(struct tls *tls, SSL_CTX *context, struct tls_side *side,
     BIO_set_data(bio, side);
     BIO_set_init(bio, 1);
     SSL_set_bio(side->ssl, bio, bio);
-    SSL_set_app_data(side->ssl, side);
     SSL_set_msg_callback(side->ssl, on_message);
     SSL_set_msg_callback_arg(side->ssl, side);
     return 0;

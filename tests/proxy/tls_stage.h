@@ -99,9 +99,10 @@ STAGE struct talker victim_calls(struct stage *stage, const X509 *root,
     return talker;
 }
 
-STAGE struct talker server_answers(struct stage *stage)
+/* The one who came in as `actor` is a server. */
+STAGE struct talker server_greets(struct actor actor)
 {
-    struct talker talker = {.actor = server_enters(stage)};
+    struct talker talker = {.actor = actor};
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     SSL_CTX_use_certificate(context, authorities.leaf);
     SSL_CTX_use_PrivateKey(context, authorities.key);
@@ -113,6 +114,11 @@ STAGE struct talker server_answers(struct stage *stage)
     SSL_set_fd(talker.ssl, talker.actor.fd);
     SSL_set_accept_state(talker.ssl);
     return talker;
+}
+
+STAGE struct talker server_answers(struct stage *stage)
+{
+    return server_greets(server_enters(stage));
 }
 
 STAGE void talker_shakes(struct talker *talker)
