@@ -27,10 +27,12 @@ static enum step no_head_any_more(struct exchange *exchange, struct half *half)
     bool lost = half->from->hears == END_LOST;
     if (half == &exchange->request)
         return lost ? STEP_CUT : STEP_OVER;
-    return step_answer(exchange, 502,
-                       buf_len(half_input(half))
-                           ? "the server ended in the middle of a response"
-                           : "the server ended without a response");
+    if (buf_len(half_input(half)))
+        return step_answer(exchange, 502,
+                           "the server ended in the middle of a response");
+    /* Nothing came, and nothing goes on: the victim may try again (RFC 9112
+     * 9.3.1), and whether it does is for it to say. */
+    return lost ? STEP_CUT : STEP_TRUNCATED;
 }
 
 /* > 0: length of the head, which is in worker->head; 0: *out says what now. */

@@ -251,7 +251,9 @@ static int read_status_line(struct parse *parse, uint32_t at, uint32_t end)
             return refuse_byte(parse, HTTP1_FAULT_STATUS_CODE, at, end);
         out->status = out->status * 10 + (bytes[at] - '0');
     }
-    if (out->status < 100 || out->status > 599)
+    /* 600 to 999 mean nothing, and a client takes them for 500 (RFC 9110 15):
+       that is for the client. */
+    if (out->status < 100)
         return refuse(parse, HTTP1_FAULT_STATUS_CODE, code);
     if (at == end || bytes[at] != ' ')
         return refuse_byte(parse, HTTP1_FAULT_STATUS_SPACE, at, end);
