@@ -34,14 +34,15 @@ static void begin(struct stream *stream, const char *kind, bool up, uint64_t at,
                   uint64_t len)
 {
     const struct index_tuple *tuple = &stream->tuple;
+    uint64_t t = stream->first->time_ns; /* more than a number in JSON holds */
+    t = t > INT64_MAX ? INT64_MAX : t;
     buf_printf(stream->out,
                "{\"t\":%" PRIu64 ",\"place\":\"capture\",\"kind\":\"%s\","
                "\"flow\":%" PRIu64 ",\"tuple\":[\"%s\",%u,\"%s\",%u],"
                "\"dir\":\"%s\",\"at\":%" PRIu64 ",\"len\":%" PRIu64
                ",\"data\":{",
-               stream->first->time_ns, kind, stream->number, tuple->src,
-               tuple->src_port, tuple->dst, tuple->dst_port, up ? "up" : "down",
-               at, len);
+               t, kind, stream->number, tuple->src, tuple->src_port, tuple->dst,
+               tuple->dst_port, up ? "up" : "down", at, len);
 }
 
 static void finish(struct stream *stream)
