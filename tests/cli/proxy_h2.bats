@@ -101,7 +101,7 @@ LUA
     [[ $output == *"HTTP/2 200"* ]]
     [[ $output == *"x-edited: yes"* ]]
     [[ $output == *"good bye in 2.0"* ]]
-    wait_for lines.log ' h2 accepted'
+    wait_for lines.log ' h2 response-changed accepted'
 }
 
 @test "victim, server and off: each leg speaks what it is told to" {
