@@ -44,9 +44,21 @@ static const char page_style[] =
 "@media print {\n"
 "  .grid table { font-size: 6.5pt; }\n"
 "  .grid th, .grid td { padding: 0 1.5pt; }\n"
+"  .grid thead th { font-size: 6.5pt; }\n"
+"  .grid code { font-size: inherit; }\n"
 "  .grid tbody th { min-width: 0; }\n"
 "  .grid td a.wrong { print-color-adjust: exact; -webkit-print-color-adjust: exact; }\n"
-"  .case { break-inside: avoid; }\n"
+"  .key, .clients table { font-size: 8pt; line-height: 1.3; }\n"
+"  .key { row-gap: 0; }\n"
+"  .clients thead th { font-size: inherit; }\n"
+"  .clients th, .clients td { padding-top: 1pt; padding-bottom: 1pt; }\n"
+"  .rows { columns: 3; column-gap: 6mm; font-size: 7pt; line-height: 1.3; }\n"
+"  .rows h3 { font-size: 9pt; margin: 8pt 0 2pt; }\n"
+"  .rows h3:first-child { margin-top: 0; }\n"
+"  .rows p, .rows dl { font-size: inherit; margin: 1pt 0; gap: 0 4pt; }\n"
+"  .rows code { font-size: inherit; }\n"
+"  .rows .badge { font-size: inherit; padding: 0 3pt; }\n"
+"  .case { break-inside: avoid; margin: 2pt 0; padding-left: 4pt; }\n"
 "}\n";
 /* clang-format on */
 
@@ -390,10 +402,11 @@ static void write_page(struct page *page)
                matrix->when, matrix->seconds, matrix->openssl);
     write_table(page);
     write_clients(page);
-    out_raw(&page->out, "<h2>Row by row</h2>\n");
+    out_raw(&page->out, "<h2>Row by row</h2>\n<div class=\"rows\">\n");
     for (unsigned row = 0; row < matrix->rows_count; row++)
         write_section(page, row);
-    out_raw(&page->out, "<footer>mitmlab matrix</footer>\n</body></html>\n");
+    out_raw(&page->out,
+            "</div>\n<footer>mitmlab matrix</footer>\n</body></html>\n");
 }
 
 char *page_write(const struct matrix *matrix)
