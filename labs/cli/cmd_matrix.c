@@ -70,10 +70,19 @@ static int take(const struct wishes *wishes, struct matrix *matrix,
 static void on_progress(void *context, unsigned done, unsigned total)
 {
     (void)context;
-    fprintf(stderr, "\r%u of %u conversations", done, total);
-    if (done == total)
-        fprintf(stderr, "\r%40s\r", "");
-    fflush(stderr);
+    fprintf(stderr, "\r%u of %u conversations   ", done, total);
+}
+
+static void begin_progress(void)
+{
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "asking who is here ...");
+}
+
+static void end_progress(void)
+{
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r%38s\r", "");
 }
 
 /* ---- places without namespaces ------------------------------------------- */
@@ -171,7 +180,9 @@ static int tour(struct matrix *matrix, const struct wishes *wishes,
         .work_dir = work,
         .interrupt_fd = signals_open(),
         .on_progress = isatty(STDERR_FILENO) ? on_progress : NULL};
+    begin_progress();
     int rc = tour_run(matrix, &options, err);
+    end_progress();
     signals_close();
     nftw(work, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return rc;
