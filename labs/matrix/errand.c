@@ -19,7 +19,7 @@
 enum {
     VISIT_SECONDS = 6, /* that a client is told to wait at most */
     VISIT_MS = 9000,   /* then it is ended */
-    BATCH_MS = 30000,  /* ... and so much more for each conversation: */
+    BATCH_MS = 60000,  /* Go compiles first; and for each conversation: */
     BATCH_EACH_MS = 500,
     LANES_EACH_CORE = 3,
     FENCE_MS = 5000,
@@ -37,6 +37,13 @@ int errand_text(const void *bytes, size_t len)
         return -1;
     }
     return fd;
+}
+
+void errand_script(const struct tour *tour, const struct client *client,
+                   char out[512])
+{
+    snprintf(out, 512, "%s/clients/%s", net_dir(tour->net, TOUR_VICTIM),
+             client->script ? client->script : "");
 }
 
 struct actor *errand_start(struct tour *tour, char *const *words,
@@ -142,9 +149,7 @@ static struct actor *start_batch(struct tour *tour, unsigned index,
     const struct client *client = tour->matrix->clients.list[index];
     char script[512];
     char *words[CLIENT_WORDS_MOST + 1];
-    snprintf(script, sizeof script, "%s/clients/%s",
-             net_dir(tour->net, TOUR_VICTIM),
-             client->script ? client->script : "");
+    errand_script(tour, client, script);
     const struct client_blank blanks[] = {{"script", script}, {NULL, NULL}};
     unsigned count = client_words(client->batch, blanks, words);
     int in = batch_lines(tour, index);
@@ -407,6 +412,20 @@ static void plan_agenda(struct tour *tour, unsigned index)
     tour->total += agenda->count;
 }
 
+/* What is over, and what those that still run have been to. */
+static void tell_progress(const struct tour *tour)
+{
+    unsigned done = tour->done;
+    if (!tour->options->on_progress)
+        return;
+    for (unsigned i = 0; i < ERRANDS_MOST; i++) {
+        const struct errand *errand = &tour->errands[i];
+        for (unsigned at = 0; errand->actor && at < errand->count; at++)
+            done += cell_of(tour, errand, at)->flows > 0;
+    }
+    tour->options->on_progress(tour->options->context, done, tour->total);
+}
+
 int errands_run(struct tour *tour, struct err *err)
 {
     unsigned turn = 0, running;
@@ -418,9 +437,7 @@ int errands_run(struct tour *tour, struct err *err)
             return -1;
         cast_wait(&tour->cast, some_ended, tour, clock_ms() + 200);
         running = end_errands(tour);
-        if (tour->options->on_progress)
-            tour->options->on_progress(tour->options->context, tour->done,
-                                       tour->total);
+        tell_progress(tour);
         if (check(tour, err))
             return -1;
     } while (running || choose(tour, &turn) >= 0);

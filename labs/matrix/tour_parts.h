@@ -76,6 +76,10 @@ int errands_run(struct tour *tour, struct err *err);
 struct actor *errand_start(struct tour *tour, char *const *words,
                            const char *env, int stdin_fd, struct err *err);
 
+/* Where a client's script lies at the victim's place. */
+void errand_script(const struct tour *tour, const struct client *client,
+                   char out[512]);
+
 /* A descriptor from which these bytes are read, or -1. */
 int errand_text(const void *bytes, size_t len);
 

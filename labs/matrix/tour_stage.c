@@ -151,10 +151,12 @@ static bool all_silent(void *argument)
 static void ask_version(struct tour *tour, struct client *client,
                         struct actor **out)
 {
-    static const struct client_blank none[] = {{NULL, NULL}};
+    char script[512];
     char *words[CLIENT_WORDS_MOST + 1];
     struct err err = ERR_INIT;
-    unsigned count = client_words(client->version_by, none, words);
+    errand_script(tour, client, script);
+    const struct client_blank blanks[] = {{"script", script}, {NULL, NULL}};
+    unsigned count = client_words(client->version_by, blanks, words);
     *out = errand_start(tour, words, client->env, -1, &err);
     if (!*out)
         snprintf(client->missing, sizeof client->missing, "%s is not installed",

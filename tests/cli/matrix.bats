@@ -158,6 +158,49 @@ END
     [ "$(cell python z01 1.3)" = "accepted data" ]
 }
 
+# No CI has these: where they are not, that is said and no more.
+@test "chromium is as it was measured, with roots of every row's own" {
+    namespaces
+    for program in chromium certutil; do
+        command -v "$program" >/dev/null || skip "this machine has no $program"
+    done
+    "$MITMLAB" matrix -c chromium -f t03,n02,v04,v05,z01 --json >out.json
+    [ "$(cell chromium t03 1.3)" = "refused certificate_unknown" ]
+    [ "$(cell chromium n02 1.2)" = "refused certificate_unknown" ]
+    [ "$(cell chromium v04 1.3)" = "accepted data" ]
+    [ "$(cell chromium v05 1.2)" = "refused certificate_unknown" ]
+    [ "$(cell chromium z01 1.3)" = "accepted data" ]
+}
+
+@test "chromium without certutil is named with the reason" {
+    namespaces
+    mkdir bin
+    ln -s "$(python3 -c 'import sys; print(sys.executable)')" bin/python3
+    printf '#!/bin/sh\necho Chromium 1.2.3\n' >bin/chromium
+    chmod +x bin/chromium
+    PATH=$PWD/bin run "$MITMLAB" matrix -c chromium,careful -f t03
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"libnss3-tools"* ]]
+}
+
+@test "perl is as it was measured" {
+    namespaces
+    perl -MIO::Socket::SSL -e 1 || skip "this machine has no IO::Socket::SSL"
+    "$MITMLAB" matrix -c perl -f t03,n02,z01 --json >out.json
+    [ "$(cell perl t03 1.2)" = "refused unknown_ca" ]
+    [ "$(cell perl n02 1.3)" = "accepted data" ]
+    [ "$(cell perl z01 1.3)" = "accepted data" ]
+}
+
+@test "go is as it was measured" {
+    namespaces
+    command -v go >/dev/null || skip "this machine has no go"
+    "$MITMLAB" matrix -c go -f t03,n02,z01 --json >out.json
+    [ "$(cell go t03 1.2)" = "refused bad_certificate" ]
+    [ "$(cell go n02 1.3)" = "refused bad_certificate" ]
+    [ "$(cell go z01 1.3)" = "accepted data" ]
+}
+
 @test "a capture of a cell opens decrypted and shows the refusal" {
     namespaces
     command -v tshark >/dev/null || lacks tshark
