@@ -25,6 +25,8 @@ struct page {
     /* the row of a table that is being read */
     char *cells[COLUMNS_MOST];
     unsigned cell;
+    char *titles[COLUMNS_MOST]; /* the cells of its head */
+    unsigned columns;
     bool header;
 };
 
@@ -83,24 +85,42 @@ static void take_cell(struct page *page)
     buf_clear(&page->block);
 }
 
+static void forget(char **cells, unsigned *count)
+{
+    for (unsigned i = 0; i < *count; i++)
+        free(cells[i]);
+    *count = 0;
+}
+
+/* What stands behind the first cell, by its title where it might be mistaken
+ * for another; a cell that is empty says nothing. */
+static void print_cell(struct page *page, unsigned at)
+{
+    char title[80] = "";
+    if (!*page->cells[at])
+        return;
+    if (page->columns > 2 && at < page->columns)
+        snprintf(title, sizeof title, "%s: ", page->titles[at]);
+    term_flow(page->out, page->term, page->cells[at], indent_of(page) + 6,
+              title);
+}
+
 /* A row is printed as a list: the first cell leads, the others follow it
  * indented. It reads well at any width and aloud. */
 static void print_row(struct page *page)
 {
-    if (!page->header && page->cell) {
-        struct buf rest = {0};
-        for (unsigned i = 1; i < page->cell; i++)
-            buf_printf(&rest, "%s%s", i > 1 ? "; " : "", page->cells[i]);
-        buf_append(&rest, "", 1);
-        term_flow(page->out, page->term, page->cells[0], indent_of(page), "- ");
-        if (buf_len(&rest) > 1)
-            term_flow(page->out, page->term, (char *)buf_head(&rest),
-                      indent_of(page) + 6, "");
-        buf_free(&rest);
+    if (page->header) {
+        forget(page->titles, &page->columns);
+        memcpy(page->titles, page->cells, sizeof page->titles);
+        page->columns = page->cell;
+        page->cell = 0;
+        return;
     }
-    for (unsigned i = 0; i < page->cell; i++)
-        free(page->cells[i]);
-    page->cell = 0;
+    if (page->cell)
+        term_flow(page->out, page->term, page->cells[0], indent_of(page), "- ");
+    for (unsigned i = 1; i < page->cell; i++)
+        print_cell(page, i);
+    forget(page->cells, &page->cell);
 }
 
 /* ---- callbacks ----------------------------------------------------------- */
@@ -255,7 +275,7 @@ void term_markdown(FILE *out, const struct term *term, const char *text)
         .text = on_text,
     };
     md_parse(text, (MD_SIZE)strlen(text), &parser, &page);
-    for (unsigned i = 0; i < page.cell; i++)
-        free(page.cells[i]);
+    forget(page.cells, &page.cell);
+    forget(page.titles, &page.columns);
     buf_free(&page.block);
 }

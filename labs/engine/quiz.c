@@ -218,8 +218,8 @@ static void explain_misses(struct play *play)
     voice_heading(&play->voice, "What was missed");
     voice_sayf(&play->voice, 0, "",
                "%d of %d predictions were right; %u in a hundred would have "
-               "been enough. Say of each of the others what decides it, and "
-               "it counts.",
+               "been enough. Explain every one of the others, and that is "
+               "enough, too: what decides it?",
                tally.right, tally.asked, play->lab->enough);
     bool here = true;
     json_array_foreach(steps, i, step)

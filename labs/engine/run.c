@@ -371,7 +371,7 @@ static char *why_missed(const struct play *play)
     if (play->lab->enough && !quiz_enough(&all, play->lab->enough)) {
         if (asprintf(&text,
                      "%d of %d predictions were right, where %u in a hundred "
-                     "are enough, and not every miss was explained.",
+                     "are enough; or else every miss must be explained.",
                      all.right, all.asked, play->lab->enough) < 0)
             abort();
         return text;

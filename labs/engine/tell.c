@@ -5,6 +5,7 @@
 #include "labs/engine/play.h"
 
 #include "labs/engine/words.h"
+#include "labs/report/explain.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -85,34 +86,32 @@ static bool opened_by_proxy(const struct play *play, const json_t *event)
     return false;
 }
 
-/* In words: how a victim said yes or no. */
-static const char *manner(const char *how)
+/* The way in which it was said, in the words of explain.def; "" for a yes. */
+static const char *manner(const json_t *event)
 {
-    static const struct {
-        const char *how, *words;
-    } rows[] = {
-        {"data", ""},
-        {"alert", " with an alert"},
-        {"close_notify", " with a polite good-bye (close_notify)"},
-        {"silent", " without a word, after the handshake"},
-        {"abort", " by hanging up in the handshake"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (!strcmp(rows[i].how, how))
-            return rows[i].words;
-    return "";
+    struct explain_facts facts = EXPLAIN_UNKNOWN;
+    struct explanation said;
+    if (strcmp(event_data(event, "verdict"), "refused") != 0)
+        return "";
+    facts.how = event_data(event, "how");
+    if (number(event, "alert_code")) /* close_notify, 0, is a way to leave */
+        facts.alert = (int)number(event, "alert_code");
+    facts.app_bytes = number(event, "app_bytes");
+    explain(&facts, &said);
+    return said.words;
 }
 
 static bool say_verdict(const struct play *play, const json_t *event,
                         struct buf *out)
 {
     bool refused = !strcmp(event_data(event, "verdict"), "refused");
+    const char *way = manner(event);
     buf_printf(
         out,
-        "saw the %s %s" TERM_PLAIN " the certificate%s; in all, %lld bytes "
-        "of application data came from it",
+        "saw the %s %s" TERM_PLAIN " the certificate%s%s%s; in all, %lld "
+        "bytes of application data came from it",
         opener(play, event), refused ? TERM_GOOD "refuse" : TERM_BAD "accept",
-        manner(event_data(event, "how")), number(event, "app_bytes"));
+        *way ? " (" : "", way, *way ? ")" : "", number(event, "app_bytes"));
     return !opened_by_proxy(play, event);
 }
 

@@ -497,3 +497,14 @@ in_small_disk() { # in_small_disk SCRIPT: with 2 MiB at ./disk
         [ "$status" -eq 0 ]
     done
 }
+
+@test "a refusal is told in the words of mitmlab explain" {
+    run "$MITMLAB" run lab17 --bare --no-input --seed 7 --out out
+    [ "$status" -eq 0 ]
+    told=$(tr '\n' ' ' <<< "$output" | tr -s ' ')
+    for way in "alert in the handshake" "abort without a word" \
+        "finished, then close_notify" "finished, then silence"; do
+        [[ $told == *"saw the victim refuse the certificate ($way)"* ]]
+        "$MITMLAB" explain out | tr '\n' ' ' | grep -q "$way"
+    done
+}

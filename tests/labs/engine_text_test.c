@@ -143,6 +143,8 @@ static void markdown_becomes_plain_text(void **state)
         {"1. one\n2. two", "1. one\n2. two\n"},
         {"x\n\n    code\n      more\n", "x\n\n    code\n      more\n"},
         {"| a | b |\n|---|---|\n| 1 | 2 |\n", "- 1\n      2\n"},
+        {"| a | b | c |\n|---|---|---|\n| 1 | 2 | 3 |\n| 4 | | 5 |\n",
+         "- 1\n      b: 2\n      c: 3\n- 4\n      c: 5\n"},
         {"\033]52;x\a", "]52;x\n"},
     };
     struct term term = {60, false, true};
