@@ -376,12 +376,11 @@ static char *why_missed(const struct play *play)
             abort();
         return text;
     }
+    int missed = tally.asked - tally.right;
     if (asprintf(&text,
-                 "%d of %d %s not answered rightly; all of them must be.%s",
-                 tally.asked - tally.right, tally.asked,
-                 !asks              ? "predictions were"
-                 : tally.asked == 1 ? "questions was"
-                                    : "questions were",
+                 "%d of %d %s %s not answered rightly; all of them must be.%s",
+                 missed, tally.asked, asks ? "questions" : "predictions",
+                 missed == 1 ? "was" : "were",
                  asks ? " Predictions only cost points." : "") < 0)
         abort();
     return text;

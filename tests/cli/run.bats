@@ -147,6 +147,14 @@ assert json.load(sys.stdin)["next"] == "lab01"'
     [[ $output == *"2 of 2 questions were not answered rightly"* ]]
 }
 
+@test "one wrong answer is told as one" {
+    run python3 "$BATS_TEST_DIRNAME/person.py" "$MITMLAB" run "$FIXTURE" \
+        --bare --seed 7 --out out -- 'Does the bank' 1 'Which status' 201 \
+        'Try again' 202 'Try again' 203 'In which frame' 4
+    [ "$status" -eq 1 ]
+    [[ "$(member '["reason"]')" == "1 of 2 questions was not answered"* ]]
+}
+
 @test "a step that goes wrong is the reason, not the trainee" {
     cp -r "$FIXTURE" broken
     sed -i 's/open = { exit = 0, status = 200/open = { exit = 0, status = 404/' \
