@@ -123,7 +123,7 @@ static void resolver_answers(struct scene *scene)
     struct sockaddr_in from;
     size_t len = hear(scene, scene->resolver, bytes, sizeof bytes, &from);
     assert_int_equal(len, SIZE(ASKS));
-    assert_memory_equal(bytes + 2, ASKS + 2, len - 2);
+    assert_memory_equal(bytes + 2, &ASKS[2], len - 2);
     memcpy(answer, bytes, 2);
     assert_int_equal(sendto(scene->resolver, answer, SIZE(SAYS), 0,
                             (struct sockaddr *)&from, sizeof from),
