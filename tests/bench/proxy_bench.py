@@ -288,6 +288,17 @@ class Bench:
             key, lambda: self.scenario(key))()
 
 
+def check_needs(build):
+    """Exit with a sentence if something is missing."""
+    for tool in ("nginx", "openssl"):
+        if not shutil.which(tool):
+            sys.exit(f"{tool} is not installed")
+    for program in ("mitmlab", "tests/bench/proxy_load", "tests/bench/relay_floor"):
+        if not (Path(build) / program).exists():
+            sys.exit(f"{build}/{program} is not built: "
+                     f"ninja -C {build} mitmlab proxy_load relay_floor")
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -296,13 +307,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2)
     args = parser.parse_args()
-    for tool in ("nginx", "openssl"):
-        if not shutil.which(tool):
-            sys.exit(f"{tool} is not installed")
-    for program in ("mitmlab", "tests/bench/proxy_load", "tests/bench/relay_floor"):
-        if not (Path(args.build) / program).exists():
-            sys.exit(f"{args.build}/{program} is not built: "
-                     f"ninja -C {args.build} mitmlab proxy_load relay_floor")
+    check_needs(args.build)
     bench = Bench(args)
     columns = ["floor", "haproxy", "mitmlab"]
     try:

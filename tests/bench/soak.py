@@ -20,7 +20,7 @@ import statistics
 import sys
 import time
 
-from proxy_bench import NAME, Bench, free_port, pss_kib
+from proxy_bench import NAME, Bench, check_needs, free_port, pss_kib
 
 # mode, connections, path, name
 TURNS = [
@@ -92,6 +92,7 @@ def main():
                         help="seconds of a turn")
     args = parser.parse_args()
     args.seconds = args.every
+    check_needs(args.build)
     bench = Bench(args)
     try:
         bench.start_origin()
