@@ -4,48 +4,14 @@
 # mitmlab attack: the list, and sniff on a capture; and the attacks that work
 # in the proxy, between a real client and a real bank.
 
+load common
+
 setup() {
     cd "$BATS_TEST_TMPDIR"
     PATH="$(dirname "$MITMLAB")/victims:$PATH"
     echo '127.0.0.1 bank.lab.test' >hosts
     export MITMLAB_HOSTS="$PWD/hosts"
     started=()
-}
-
-teardown() {
-    for pid in "${started[@]}"; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
-}
-
-# in_background FILE COMMAND...: its events go to FILE; waits for `ready`.
-in_background() {
-    local file=$1
-    shift
-    "$@" >"$file" 2>"$file.err" &
-    started+=($!)
-    for _ in $(seq 200); do
-        grep -q '"kind":"ready"' "$file" && return 0
-        sleep 0.05
-    done
-    cat "$file.err"
-    return 1
-}
-
-# port_of FILE: the first port that `ready` tells.
-port_of() {
-    sed -n '1s/.*"listen":\["[^"]*:\([0-9]*\)".*/\1/p' "$1"
-}
-
-# wait_for FILE TEXT
-wait_for() {
-    for _ in $(seq 100); do
-        grep -q -- "$2" "$1" && return 0
-        sleep 0.05
-    done
-    cat "$1"
-    return 1
 }
 
 @test "alone it lists what there is" {

@@ -20,22 +20,6 @@ setup() {
     origin=$(head -1 asked)
 }
 
-teardown() {
-    for pid in "${started[@]}"; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
-}
-
-wait_for() { # FILE TEXT
-    for _ in $(seq 200); do
-        grep -q -- "$2" "$1" 2>/dev/null && return 0
-        sleep 0.05
-    done
-    cat "$1"
-    return 1
-}
-
 proxy() { # OPTION...: started, its address in $url
     rm -f events
     "$MITMLAB" proxy --listen 127.0.0.1:0 --upstream "http://127.0.0.1:$origin" \

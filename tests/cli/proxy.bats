@@ -4,6 +4,8 @@
 # mitmlab proxy, as someone who starts it by hand meets it.
 
 bats_require_minimum_version 1.5.0
+load common
+
 
 setup() {
     cd "$BATS_TEST_TMPDIR"
@@ -11,32 +13,6 @@ setup() {
     echo '127.0.0.1 bank.lab.test' >hosts
     export MITMLAB_HOSTS="$PWD/hosts"
     started=()
-}
-
-teardown() {
-    for pid in "${started[@]}"; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
-}
-
-# in_background FILE COMMAND...: its output goes to FILE; waits for `ready`.
-in_background() {
-    local file=$1
-    shift
-    "$@" >"$file" 2>"$file.err" &
-    started+=($!)
-    last=$!
-    for _ in $(seq 200); do
-        grep -q '"kind":"ready"' "$file" && return 0
-        sleep 0.05
-    done
-    cat "$file.err"
-    return 1
-}
-
-port_of() { # FILE: the first port that `ready` tells
-    sed -n '1s/.*"listen":\["[^"]*:\([0-9]*\)".*/\1/p' "$1"
 }
 
 plain_bank() {
@@ -101,8 +77,8 @@ plain_bank() {
     https-client --get "http://bank.lab.test:$proxy/" >/dev/null
     for _ in $(seq 100); do [ -s lines ] && break; sleep 0.05; done
     grep -E "^[0-9:]{8} 127\.0\.0\.1:[0-9]+ GET http://bank\.lab\.test:$proxy/ 200 up 0 down [0-9]+ in [0-9]+ ms$" lines
-    kill -TERM "$last"
-    wait "$last"
+    kill -TERM "${started[-1]}"
+    wait "${started[-1]}"
     started=("${started[@]:0:1}")
 }
 
@@ -116,8 +92,8 @@ lines_of() {
 
 # What the proxy has printed when it is over.
 all_lines() {
-    kill -TERM "$last"
-    wait "$last"
+    kill -TERM "${started[-1]}"
+    wait "${started[-1]}"
 }
 
 @test "-v shows both heads, -vv bodies, and what a rule changed is marked" {
@@ -172,8 +148,8 @@ all_lines() {
         https-client --get "http://bank.lab.test:$(port_of proxy.jsonl)/" \
             >/dev/null
     done
-    kill -INT "$last"
-    wait "$last"
+    kill -INT "${started[-1]}"
+    wait "${started[-1]}"
     started=("${started[@]:0:1}")
     [ "$(grep -c '"kind":"http.request".*"leg":"victim"' proxy.jsonl)" = 12 ]
 }

@@ -23,23 +23,6 @@ setup() {
     echo 'hello from the bank' >www/page
 }
 
-teardown() {
-    for pid in "${started[@]}"; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
-}
-
-# wait_for FILE TEXT
-wait_for() {
-    for _ in $(seq 200); do
-        grep -q -- "$2" "$1" && return 0
-        sleep 0.05
-    done
-    cat "$1"
-    return 1
-}
-
 # node_bank [h1]: its port in $server
 node_bank() {
     command -v node >/dev/null || lacks node

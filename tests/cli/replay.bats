@@ -35,22 +35,6 @@ setup() {
 JSON
 }
 
-teardown() {
-    for pid in "${started[@]}"; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
-}
-
-wait_for() { # FILE TEXT
-    for _ in $(seq 200); do
-        grep -q -- "$2" "$1" 2>/dev/null && return 0
-        sleep 0.05
-    done
-    cat "$1"
-    return 1
-}
-
 @test "without --to the recorded flows are listed" {
     run -0 "$MITMLAB" replay old.har
     [ "${lines[0]}" = "1  GET http://bank.lab.test/a?x=1 -> 200, 5 bytes  (first)" ]

@@ -17,22 +17,6 @@ setup() {
     origin=$(head -1 asked)
 }
 
-teardown() {
-    for pid in "${started[@]}"; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
-}
-
-wait_for() { # FILE TEXT
-    for _ in $(seq 200); do
-        grep -q -- "$2" "$1" 2>/dev/null && return 0
-        sleep 0.05
-    done
-    cat "$1"
-    return 1
-}
-
 # proxy OPTION...: started, its address in $url
 proxy() {
     rm -f events

@@ -12,13 +12,6 @@ setup() {
     make_certificates
 }
 
-teardown() {
-    for pid in "${started[@]}"; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
-}
-
 # A bank, its CA (itself), and an attacker's CA.
 make_certificates() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
@@ -31,16 +24,6 @@ make_certificates() {
     chmod 600 rogue/ca.key bank.key
 }
 
-# wait_for FILE TEXT
-wait_for() {
-    for _ in $(seq 200); do
-        grep -q -- "$2" "$1" && return 0
-        sleep 0.05
-    done
-    cat "$1"
-    return 1
-}
-
 # tls_server ARGUMENTS: openssl s_server with a page; its port in $server
 tls_server() {
     : >server.log # not what one said before
@@ -49,20 +32,6 @@ tls_server() {
     started+=($!)
     wait_for server.log '^ACCEPT'
     server=$(sed -n 's/^ACCEPT .*:\([0-9]*\).*/\1/p' server.log | head -1)
-}
-
-# in_background FILE COMMAND...: its events go to FILE; waits for `ready`.
-in_background() {
-    local file=$1
-    shift
-    : >"$file"
-    "$@" >"$file" 2>"$file.err" &
-    started+=($!)
-    wait_for "$file" '"kind":"ready"' || { cat "$file.err"; return 1; }
-}
-
-port_of() { # FILE: the first port that `ready` tells
-    sed -n '1s/.*"listen":\["[^"]*:\([0-9]*\)".*/\1/p' "$1"
 }
 
 # tls_proxy ARGUMENTS: in front of $server, with the attacker's CA unless signer

@@ -18,33 +18,6 @@ setup() {
     started=()
 }
 
-teardown() {
-    for pid in "${started[@]}"; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
-}
-
-# in_background FILE COMMAND...: its output goes to FILE; waits for `ready`.
-in_background() {
-    local file=$1
-    shift
-    "$@" >"$file" 2>"$file.err" &
-    started+=($!)
-    for _ in $(seq 200); do
-        grep -q '"kind":"ready"' "$file" && return 0
-        sleep 0.05
-    done
-    cat "$file.err"
-    return 1
-}
-
-# port_of FILE [N]: the Nth port that `ready` tells, from 1
-port_of() {
-    sed -n '1s/.*"listen":\[\([^]]*\)\].*/\1/p' "$1" | cut -d, -f"${2:-1}" |
-        sed 's/.*:\([0-9]*\)"/\1/'
-}
-
 needs() {
     command -v "$1" >/dev/null || lacks "$1"
 }
