@@ -111,7 +111,7 @@ static void take_url(struct recorded *recorded, struct recorded_flow *flow,
     struct message *request = &flow->request;
     const char *host = strstr(url, "://");
     flow->url = latin1(recorded, url);
-    flow->tls = !strncmp(url, "https:", 6);
+    flow->tls = !strncmp(url, "https:", 6) || !strncmp(url, "wss:", 4);
     host = host ? host + 3 : url;
     size_t len = strcspn(host, "/?#");
     const char *target = host + len;
@@ -124,12 +124,11 @@ static void take_url(struct recorded *recorded, struct recorded_flow *flow,
     recorded->failed |= !request->host || !request->target;
 }
 
+/* -1 and absence say that nobody knows. */
 static bool is_whole(const json_t *size, const struct message *message)
 {
-    /* -1 and absence say that nobody knows. A coded size is another's. */
     json_int_t bytes = json_is_integer(size) ? json_integer_value(size) : -1;
-    return bytes <= 0 || message->coding != CODEC_IDENTITY ||
-           (size_t)bytes <= buf_len(&message->body);
+    return bytes <= 0 || (size_t)bytes <= buf_len(&message->body);
 }
 
 static void take_request(struct recorded *recorded, struct recorded_flow *flow,
@@ -143,7 +142,11 @@ static void take_request(struct recorded *recorded, struct recorded_flow *flow,
     take_url(recorded, flow, text_of(from, "url"));
     take_fields(recorded, from, request);
     take_body(recorded, post, *text_of(post, "comment") == 'b', request);
-    flow->request_whole = is_whole(json_object_get(from, "bodySize"), request);
+    /* What was sent has one size only, and that is of the coded body. */
+    bool coded = request->coding != CODEC_IDENTITY && buf_len(&request->body);
+    flow->request_whole =
+        (coded || is_whole(json_object_get(from, "bodySize"), request)) &&
+        !strstr(text_of(post, "comment"), "the first bytes");
 }
 
 static void take_response(struct recorded *recorded, struct recorded_flow *flow,

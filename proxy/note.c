@@ -45,7 +45,8 @@ static int add_head(struct buf *out, const struct http1_head *head,
                     const char *bytes)
 {
     if (head->kind == HTTP1_RESPONSE)
-        return buf_printf(out, "\"status\":%d,", head->status) ||
+        return buf_printf(out, "\"status\":%d,\"version\":\"HTTP/1.%d\",",
+                          head->status, head->minor) ||
                add_span(out, "reason", bytes, head->reason) ||
                add_fields(out, head, bytes);
     return add_span(out, "method", bytes, head->method) ||
@@ -66,8 +67,8 @@ static int add_text(struct buf *out, const char *key, const char *text)
 static int add_version(struct buf *out, const struct message *message)
 {
     return message->major == 2
-               ? buf_append_text(out, ",\"version\":\"HTTP/2\",")
-               : buf_printf(out, ",\"version\":\"HTTP/1.%d\",", message->minor);
+               ? buf_append_text(out, "\"version\":\"HTTP/2\",")
+               : buf_printf(out, "\"version\":\"HTTP/1.%d\",", message->minor);
 }
 
 static int add_message(struct buf *out, const struct message *message)
@@ -75,12 +76,14 @@ static int add_message(struct buf *out, const struct message *message)
     int bad;
     if (message->kind == HTTP1_RESPONSE)
         bad = buf_printf(out, "\"status\":%d,", message->status) ||
+              add_version(out, message) ||
               add_text(out, "reason", message->reason);
     else
         bad = add_text(out, "method", message->method) ||
               buf_append_text(out, ",") ||
               add_text(out, "target", message->target) ||
-              add_version(out, message) || add_text(out, "host", message->host);
+              buf_append_text(out, ",") || add_version(out, message) ||
+              add_text(out, "host", message->host);
     bad = bad || buf_append_text(out, ",\"fields\":[");
     for (unsigned i = 0; i < message->fields_count && !bad; i++) {
         const struct message_field *field = &message->fields[i];
@@ -109,6 +112,7 @@ void note_head(struct note *note, const struct end *from,
         note->coding = codec_named(bytes + coding->value.at, coding->value.len);
     note->kind = head->kind;
     note->at = end_input_at(from);
+    note->began = uv_hrtime();
     note->open = !add_head(&note->head, head, bytes);
 }
 
@@ -151,6 +155,7 @@ void note_answered(struct note *note, uint64_t body_bytes)
     note->body_bytes = body_bytes;
     note->kind = HTTP1_RESPONSE;
     note->answered = true;
+    note->began = uv_hrtime();
     note->open = event_wanted();
 }
 
@@ -164,6 +169,7 @@ void note_message(struct note *note, const struct message *message, uint64_t at,
     note->kind = message->kind;
     note->at = at;
     note->stream = stream;
+    note->began = uv_hrtime();
     note->open = !add_message(&note->head, message);
 }
 
@@ -189,24 +195,44 @@ static void decode_body(struct note *note)
         return;
     buf_free(&note->body);
     note->body = clear;
+    note->clear = true;
+    note->clear_bytes = buf_len(&clear);
 }
 
-static void write_one(const struct note *note, bool sent,
-                      const struct event_where *where, const struct buf *head,
-                      const struct buf *body, uint64_t body_bytes, bool whole)
+/* How long the message took, from its head to its end, and how large its body
+ * is when it is decoded. What a hook leaves is decoded already. */
+static void add_measures(const struct note *note, bool own_body, char *out,
+                         size_t room)
 {
-    char stream[32] = "";
+    bool clear = own_body ? note->coding != CODEC_IDENTITY : note->clear;
+    uint64_t bytes = own_body ? note->sent_bytes : note->clear_bytes;
+    uint64_t us = note->began ? (uv_hrtime() - note->began) / 1000 : 0;
+    int len = snprintf(out, room, "\"us\":%" PRIu64, us);
+    if (clear)
+        snprintf(out + len, room - (size_t)len, ",\"clear_bytes\":%" PRIu64,
+                 bytes);
+}
+
+/* `own_body`: a hook has put another one in its place. */
+static void write_one(const struct note *note, bool sent, bool own_body,
+                      const struct event_where *where, bool whole)
+{
+    char stream[32] = "", measures[96];
+    const struct buf *head =
+        sent && buf_len(&note->sent_head) ? &note->sent_head : &note->head;
+    const struct buf *body = own_body ? &note->sent_body : &note->body;
+    size_t shown = buf_len(body) < SHOWN_MOST ? buf_len(body) : SHOWN_MOST;
     uint32_t number = sent ? note->sent_stream : note->stream;
     if (number)
         snprintf(stream, sizeof stream, "\"stream\":%" PRIu32 ",", number);
+    add_measures(note, own_body, measures, sizeof measures);
     event(note->kind == HTTP1_REQUEST ? "http.request" : "http.response", where,
           "%s%.*s,\"body\":%s,\"body_bytes\":%" PRIu64
-          ",\"whole\":%s,\"changed\":%s",
+          ",%s,\"whole\":%s,\"changed\":%s",
           stream, (int)buf_len(head), (char *)buf_head(head),
-          event_text(buf_len(body) ? buf_head(body) : (uint8_t *)"",
-                     buf_len(body), SHOWN_MOST),
-          body_bytes, whole ? "true" : "false",
-          note->changed ? "true" : "false");
+          event_text(shown ? buf_head(body) : (uint8_t *)"", shown, SHOWN_MOST),
+          own_body ? note->sent_bytes : note->body_bytes, measures,
+          whole ? "true" : "false", sent && note->changed ? "true" : "false");
 }
 
 void note_write(struct note *note, const struct end *from, const struct end *to,
@@ -220,23 +246,17 @@ void note_write(struct note *note, const struct end *from, const struct end *to,
     where.dir = up ? DIR_UP : DIR_DOWN;
     where.at = note->at;
     where.len = note->end > note->at ? note->end - note->at : 0;
-    bool changed = note->changed;
-    note->changed = false;
     if (!note->answered)
-        write_one(note, false, &where, &note->head, &note->body,
-                  note->body_bytes, whole);
-    note->changed = changed;
+        write_one(note, false, false, &where, whole);
     if (note->sent_end > note->sent_at) {
         where = facts_where(to);
         where.dir = up ? DIR_UP : DIR_DOWN;
         where.at = note->sent_at;
         where.len = note->sent_end - note->sent_at;
-        bool own_body = changed && (note->sent_bytes || !note->body_bytes ||
-                                    buf_len(&note->sent_body));
-        write_one(note, true, &where,
-                  buf_len(&note->sent_head) ? &note->sent_head : &note->head,
-                  own_body ? &note->sent_body : &note->body,
-                  own_body ? note->sent_bytes : note->body_bytes, whole);
+        bool own_body =
+            note->changed && (note->sent_bytes || !note->body_bytes ||
+                              buf_len(&note->sent_body));
+        write_one(note, true, own_body, &where, whole);
     }
     note_close(note);
 }

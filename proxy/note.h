@@ -23,8 +23,11 @@ struct note {
     uint32_t stream, sent_stream; /* HTTP/2's own numbers; 0: not HTTP/2 */
     uint64_t at, end;             /* where it came in */
     uint64_t sent_at, sent_end;   /* where it went out */
+    uint64_t began;               /* uv_hrtime(): its head was there */
     uint64_t body_bytes;          /* without chunking, as it came */
-    struct buf head, body;        /* the event's text; the body's first bytes */
+    bool clear; /* `body` is decoded, and its first bytes are of so many: */
+    uint64_t clear_bytes;
+    struct buf head, body; /* the event's text; the body's first bytes */
     struct buf sent_head, sent_body;
     uint64_t sent_bytes;
 };

@@ -31,9 +31,9 @@ static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
 /* Those that a HAR is made of. */
 static bool is_for_har(const char *line, size_t len)
 {
-    static const char *const kinds[] = {"\"kind\":\"http.request\"",
-                                        "\"kind\":\"http.response\"",
-                                        "\"kind\":\"tls.done\""};
+    static const char *const kinds[] = {
+        "\"kind\":\"http.request\"", "\"kind\":\"http.response\"",
+        "\"kind\":\"websocket.message\"", "\"kind\":\"tls.done\""};
     enum { HEAD = 200 }; /* in which the kind stands */
     for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (memmem(line, len < HEAD ? len : HEAD, kinds[i], strlen(kinds[i])))

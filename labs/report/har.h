@@ -10,4 +10,7 @@
 
 void har_write(struct report *report, struct out *out);
 
+/* What nobody changed is one entry. */
+void har_write_once(struct report *report, struct out *out);
+
 #endif

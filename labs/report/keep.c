@@ -128,7 +128,7 @@ static int save_har(const char *path, struct report *report, struct err *err)
     struct out out = {0};
     const char *name;
     int rc = -1;
-    har_write(report, &out);
+    har_write_once(report, &out);
     int dir = open_folder(path, &name, err);
     if (out.failed)
         err_set(err, "%s: out of memory", path);

@@ -4,7 +4,8 @@
     origin.py      prints its port, and then a line for each request
 
 GET /big is ten megabytes, /gzip /zstd /deflate are "the original text" in
-that coding, /bomb is 256 megabytes of zeros in gzip, /alt names HTTP/3;
+that coding, /bomb is 256 megabytes of zeros in gzip, /alt names HTTP/3,
+/moved leads to /new, /cookies sets two, /bytes is no text, /cut ends too soon;
 anything else is answered with the request's own first line, fields and body.
 """
 import gzip
@@ -59,6 +60,26 @@ class Origin(BaseHTTPRequestHandler):
             self.answer(b"0123456789" * 1024 * 1024)
         elif name == "alt":
             self.answer(b"ok", Alt_Svc='h3=":443"')
+        elif name == "bytes":
+            self.answer(bytes(range(256)), Content_Type="image/x-none")
+        elif name == "moved":
+            self.send_response(302)
+            self.send_header("Location", "/new")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif name == "cookies":
+            self.send_response(204)
+            self.send_header("Set-Cookie", "session=a=1; Path=/in; HttpOnly; "
+                             "Expires=Wed, 21 Oct 2026 07:28:00 GMT")
+            self.send_header("Set-Cookie", "lang=de; Secure; SameSite=Lax; "
+                             "Domain=lab.test; Expires=never")
+            self.end_headers()
+        elif name == "cut":
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b"only this")
+            self.close_connection = True
         else:
             said = self.requestline + "\n" + str(self.headers)
             self.answer(said.encode("latin-1") + body,
