@@ -32,14 +32,25 @@ void end_ready(struct end *end)
     uv_tcp_nodelay(&end->tcp, 1);
 }
 
-void end_record(struct end *end)
+const union address *end_opener(const struct end *end)
 {
     const struct flow *flow = &end->relay->flow;
-    bool victim = end->leg == LEG_VICTIM;
+    if (end->leg == LEG_VICTIM)
+        return &flow->victim;
+    return end->local ? end->local : &flow->local;
+}
+
+const union address *end_acceptor(const struct end *end)
+{
+    const struct flow *flow = &end->relay->flow;
+    return end->leg == LEG_VICTIM ? &flow->listener : &flow->server;
+}
+
+void end_record(struct end *end)
+{
     wire_begin(&end->link, worker_of(end)->options->wire,
-               victim ? WIRE_VICTIM : WIRE_SERVER,
-               victim ? &flow->victim : &flow->local,
-               victim ? &flow->listener : &flow->server);
+               end->leg == LEG_VICTIM ? WIRE_VICTIM : WIRE_SERVER,
+               end_opener(end), end_acceptor(end));
 }
 
 /* Does what we send go from the one who opened the connection? */
@@ -243,6 +254,7 @@ void end_finish(struct end *end, bool truncate)
 static void on_close(uv_handle_t *handle)
 {
     struct end *end = handle->data;
+    end->gone = true;
     relay_handle_closed(end->relay);
 }
 

@@ -54,7 +54,10 @@ struct end {
     uint64_t in_total;  /* bytes that TCP brought */
     uint64_t out_total; /* bytes given to TCP, or about to be */
     struct tls_side tls;
-    struct wire_link link; /* for a capture of both legs */
+    struct wire_link link;      /* for a capture of both legs */
+    const union address *local; /* towards the server: our address, where it
+                                   is not the flow's; see lanes.h */
+    bool gone;                  /* libuv has given the handle back */
 };
 
 /* Embedded in a relay. 0, or libuv's error. */
@@ -62,6 +65,11 @@ int end_open(struct end *end, struct relay *relay, enum event_leg leg);
 
 /* The handle is connected. */
 void end_ready(struct end *end);
+
+/* The addresses of its connection: of the one who opened it (family 0: not
+ * known yet), and of the other. */
+const union address *end_opener(const struct end *end);
+const union address *end_acceptor(const struct end *end);
 
 /* The flow knows both addresses: a capture begins here, if there is one. */
 void end_record(struct end *end);
@@ -105,6 +113,12 @@ void end_close(struct end *end, bool reset);
 
 /* Free what is left, after the handle is gone. */
 void end_free(struct end *end);
+
+/* Bytes of its buffers. */
+static inline size_t end_held(const struct end *end)
+{
+    return end->in.room + end->clear.room + end->out.room + end->flying.room;
+}
 
 /* Offsets in the TCP streams, for events: of the first byte of end_input(),
  * behind the last byte that was taken, and of the next byte to be sent. With

@@ -20,18 +20,13 @@ static const char *quoted(const char *text)
 
 struct event_where facts_where(const struct end *end)
 {
-    const struct flow *flow = &end->relay->flow;
-    bool victim = end->leg == LEG_VICTIM;
-    bool known = victim || flow->local.any.sa_family;
+    const union address *opener = end_opener(end);
+    bool known = end->leg == LEG_VICTIM || opener->any.sa_family;
     return (struct event_where){
-        .flow = flow->id,
+        .flow = end->relay->flow.id,
         .leg = end->leg,
-        .opener = !known   ? NULL
-                  : victim ? &flow->victim
-                           : &flow->local,
-        .acceptor = !known   ? NULL
-                    : victim ? &flow->listener
-                             : &flow->server,
+        .opener = known ? opener : NULL,
+        .acceptor = known ? end_acceptor(end) : NULL,
     };
 }
 
@@ -92,9 +87,9 @@ void facts_asked(const struct relay *relay, const struct target *target,
           login ? ",\"login\":" : "", login ? quoted(login) : "");
 }
 
-void facts_unreachable(const struct relay *relay, const char *reason)
+void facts_unreachable(const struct end *server, const char *reason)
 {
-    struct event_where where = facts_where(&relay->server);
+    struct event_where where = facts_where(server);
     event("server.unreachable", &where, "\"reason\":%s", quoted(reason));
 }
 
@@ -221,16 +216,16 @@ static void report_cert(const struct event_where *where, const char *role,
 }
 
 /* SSL_get_peer_cert_chain() of a client begins with the leaf. */
-void facts_original(const struct relay *relay)
+void facts_original(const struct end *server)
 {
     if (!event_wanted())
         return;
-    const struct tls_side *tls = &relay->server.tls;
+    const struct tls_side *tls = &server->tls;
     STACK_OF(X509) *chain = SSL_get_peer_cert_chain(tls->ssl);
     STACK_OF(X509) *above = sk_X509_new_null();
     for (int i = 1; above && i < sk_X509_num(chain); i++)
         sk_X509_push(above, sk_X509_value(chain, i));
-    struct event_where where = facts_where(&relay->server);
+    struct event_where where = facts_where(server);
     where.dir = DIR_DOWN;
     where.len = tls->in_at;
     if (sk_X509_num(chain) > 0)
@@ -249,10 +244,10 @@ void facts_forged(const struct relay *relay, const struct forged *forged)
                 forged->chain);
 }
 
-void facts_upstream(const struct relay *relay)
+void facts_upstream(const struct end *server)
 {
-    const struct tls_side *tls = &relay->server.tls;
-    struct event_where where = facts_where(&relay->server);
+    const struct tls_side *tls = &server->tls;
+    struct event_where where = facts_where(server);
     const char *sentence = X509_verify_cert_error_string(tls->verify_code);
     event("tls.upstream", &where,
           "\"verified\":%s,\"code\":%d,\"name\":%s,\"depth\":%d",

@@ -15,12 +15,12 @@ struct event_where facts_where(const struct end *end);
 void facts_opened(const struct end *end);
 void facts_state(const struct relay *relay, enum relay_state to);
 void facts_ended(const struct relay *relay);
-/* The victim goes on to another server. */
+/* This way to a server is over, and the flow goes on. */
 void facts_left(const struct end *server);
 /* `login`: what it gave us for a password's sake, NULL. */
 void facts_asked(const struct relay *relay, const struct target *target,
                  const char *login);
-void facts_unreachable(const struct relay *relay, const char *reason);
+void facts_unreachable(const struct end *server, const char *reason);
 void facts_refused(const struct end *from, const char *rule,
                    const char *sentence, size_t offset, int status);
 
@@ -30,8 +30,8 @@ void facts_hello(const struct end *end, const struct hello *hello, size_t len);
 void facts_client_cert(const struct end *end);
 /* Both agreed on TLS; so much was said too early. */
 void facts_starttls(const struct relay *relay, size_t up, size_t down);
-void facts_upstream(const struct relay *relay);
-void facts_original(const struct relay *relay);
+void facts_upstream(const struct end *server);
+void facts_original(const struct end *server);
 void facts_forged(const struct relay *relay, const struct forged *forged);
 
 /* Of TLS that is left alone. */

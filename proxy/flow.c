@@ -18,14 +18,16 @@ uint64_t flow_number(void)
 struct event_where flow_where(const struct flow *flow, enum event_leg leg)
 {
     const struct relay *relay = flow->relay;
+    const union address *local =
+        relay && relay->shown_local ? relay->shown_local : &flow->local;
     bool on_victim_leg = leg == LEG_VICTIM;
     struct event_where where = {
         .flow = flow->id,
         .leg = leg,
-        .opener = on_victim_leg ? &flow->victim : &flow->local,
+        .opener = on_victim_leg ? &flow->victim : local,
         .acceptor = on_victim_leg ? &flow->listener : &flow->server,
     };
-    bool known = on_victim_leg || flow->local.any.sa_family;
+    bool known = on_victim_leg || local->any.sa_family;
     if (!known)
         where.opener = where.acceptor = NULL;
     if (!relay || !relay->shown_leg || !known)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The speaker of HTTP/1.1 beside one of HTTP/2 on the other leg: one stream
- * at a time, in order. What was translated is read by our own parser before a
+ * at a time, in order, on one connection (of several to a server: lanes.h). What was translated is read by our own parser before a
  * byte of it goes out: whatever a header block of HTTP/2 could smuggle, the
  * server gets one message, and it ends where we say. */
 #include "proxy/authority.h"
@@ -29,6 +29,8 @@ struct h1_speaker {
     struct stream *current; /* NULL: none, or one that nobody waits for */
     bool discards;          /* the rest of a response that nobody waits for */
     bool last;              /* no message behind this one */
+    bool served;            /* it has carried others before */
+    bool bare;              /* what it carries now is no more than a head */
     bool hungry;
 
     struct http1_scan scan;
@@ -72,17 +74,6 @@ static void end_connection(struct h1_speaker *h1)
     h1->base.mood = SPEAKER_GONE;
 }
 
-/* Whoever has waited longest for the server is next. */
-static void wake_next(struct streams *streams)
-{
-    struct stream *next = NULL;
-    for (struct stream *stream = streams->first; stream; stream = stream->next)
-        if (stream->request.state == WAY_READY)
-            next = stream;
-    if (next)
-        streams_wake(next);
-}
-
 /* Is the exchange over, and what then? */
 static void finish(struct h1_speaker *h1)
 {
@@ -98,10 +89,16 @@ static void finish(struct h1_speaker *h1)
     h1->current = NULL;
     h1->discards = h1->in_body = h1->came = h1->went = h1->writes = false;
     h1->interims = 0;
+    h1->served = true;
     if (over)
         end_connection(h1);
-    else if (!h1->serves)
-        wake_next(h1->base.streams);
+}
+
+bool h1_went_stale(const struct speaker *speaker)
+{
+    const struct h1_speaker *h1 = (const struct h1_speaker *)speaker;
+    return h1->served && h1->bare && !h1->in_body && !h1->interims &&
+           !buf_len(end_input(speaker->end));
 }
 
 /* ---- what comes ---------------------------------------------------------- */
@@ -299,15 +296,16 @@ static bool hear_body(struct h1_speaker *h1)
             stream_came_all(way);
         return true;
     }
-    if (way && way->state != WAY_COLLECT &&
-        buf_len(&way->body) >= STREAM_WINDOW)
-        return false;
     end_decrypt(end, 1);
     struct buf *in = end_input(end);
+    /* Its end is seen however much waits. */
     if (!buf_len(in)) {
         h1->hungry = true;
         return ended(h1);
     }
+    if (way && way->state != WAY_COLLECT &&
+        buf_len(&way->body) >= STREAM_WINDOW)
+        return false;
     const char *bytes = (char *)buf_head(in);
     ssize_t used =
         http1_body_read(&h1->body, bytes, buf_len(in), &data, &fault);
@@ -466,6 +464,7 @@ static bool head(struct speaker *speaker, struct way *way)
         snprintf(h1->method, sizeof h1->method, "%s", message->method);
     }
     h1->chunked = framing == HTTP1_CHUNKED;
+    h1->bare = framing == HTTP1_NONE;
     h1->writes = true;
     h1->went = false;
     note_translated(&way->note, &sent);
@@ -474,9 +473,9 @@ static bool head(struct speaker *speaker, struct way *way)
     return true;
 }
 
-static bool ready(const struct speaker *speaker, const struct way *way)
+static bool ready(struct speaker *speaker, const struct way *way)
 {
-    const struct h1_speaker *h1 = (const struct h1_speaker *)speaker;
+    const struct h1_speaker *h1 = h1_of(speaker);
     (void)way;
     return h1->serves || (!h1->current && !h1->discards);
 }

@@ -480,7 +480,7 @@ static void more(struct speaker *speaker, struct way *way)
         nghttp2_session_resume_data(h2->session, *id_on(h2, way->stream));
 }
 
-static bool ready(const struct speaker *speaker, const struct way *way)
+static bool ready(struct speaker *speaker, const struct way *way)
 {
     (void)speaker;
     (void)way;

@@ -238,18 +238,25 @@ static void write_one(const struct note *note, bool sent, bool own_body,
 void note_write(struct note *note, const struct end *from, const struct end *to,
                 bool whole)
 {
+    struct event_where came = facts_where(from), goes = facts_where(to);
+    note_write_at(note, &came, &goes, whole);
+}
+
+void note_write_at(struct note *note, const struct event_where *from,
+                   const struct event_where *to, bool whole)
+{
     if (!note->open)
         return;
     decode_body(note);
     bool up = from->leg == LEG_VICTIM;
-    struct event_where where = facts_where(from);
+    struct event_where where = *from;
     where.dir = up ? DIR_UP : DIR_DOWN;
     where.at = note->at;
     where.len = note->end > note->at ? note->end - note->at : 0;
     if (!note->answered)
         write_one(note, false, false, &where, whole);
     if (note->sent_end > note->sent_at) {
-        where = facts_where(to);
+        where = *to;
         where.dir = up ? DIR_UP : DIR_DOWN;
         where.at = note->sent_at;
         where.len = note->sent_end - note->sent_at;

@@ -68,6 +68,9 @@ void note_answered(struct note *note, uint64_t body_bytes);
 /* Write both events. `whole`: the message came to its end. */
 void note_write(struct note *note, const struct end *from, const struct end *to,
                 bool whole);
+/* The same, where the ends say less than is known. */
+void note_write_at(struct note *note, const struct event_where *from,
+                   const struct event_where *to, bool whole);
 void note_close(struct note *note);
 
 void note_line_asked(struct note_line *line, const struct relay *relay,

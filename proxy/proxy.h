@@ -78,6 +78,8 @@ struct proxy_options {
     unsigned lenient;     /* HTTP1_LENIENT_* */
     size_t body_most;     /* bodies kept for hooks; 0: 1 MiB */
     unsigned relays_most; /* 0: from RLIMIT_NOFILE */
+    unsigned lanes_most;  /* connections to a server of HTTP/1.1 for one victim
+                             of HTTP/2; 0: six */
     unsigned idle_ms;     /* 0: two minutes */
     unsigned head_ms;     /* for a whole head or handshake; 0: ten seconds */
     unsigned connect_ms;  /* 0: five seconds */

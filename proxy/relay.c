@@ -5,11 +5,10 @@
 #include "proxy/relay_parts.h"
 
 #include "proxy/facts.h"
+#include "proxy/lanes.h"
 #include "proxy/streams.h"
 
 #include <stdio.h>
-
-enum { READ_AHEAD = 16 * 1024 }; /* bytes of an end that wait for the other */
 
 const char *relay_state_name(enum relay_state state)
 {
@@ -146,6 +145,8 @@ static enum relay_state step_drain(struct relay *relay)
 static void begin_drain(struct relay *relay)
 {
     struct end *server = &relay->server;
+    if (relay->lanes)
+        lanes_close(relay->lanes);
     end_finish(&relay->victim, false);
     /* Both of them have said all: nothing is left to wait for. */
     if (server->open && server->fin_in && !server->tls.ssl &&
@@ -249,7 +250,8 @@ static enum relay_state late(struct relay *relay)
     case RELAY_CONNECT:
         return relay_unreachable(relay, UV_ETIMEDOUT);
     case RELAY_SERVER_TLS:
-        facts_unreachable(relay, "the server's TLS handshake takes too long");
+        facts_unreachable(&relay->server,
+                          "the server's TLS handshake takes too long");
         return relay_fail(relay, 504, SSL3_AD_HANDSHAKE_FAILURE,
                           "the server's TLS handshake takes too long");
     case RELAY_VICTIM_TLS:
@@ -315,6 +317,8 @@ static void settle(struct relay *relay)
     end_read(&relay->victim, should_read(relay, &relay->victim));
     if (relay->state != RELAY_CONNECT)
         end_read(&relay->server, should_read(relay, &relay->server));
+    if (relay->lanes)
+        lanes_settle(relay->lanes);
 }
 
 void relay_advance(struct relay *relay)

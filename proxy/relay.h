@@ -45,6 +45,7 @@ enum relay_asked {
 
 enum relay_socks { SOCKS_GREETING, SOCKS_LOGIN, SOCKS_REQUEST };
 
+struct lanes;
 struct streams;
 struct worker;
 
@@ -84,9 +85,10 @@ struct relay {
 
     struct exchange exchange; /* of STREAM, when it is HTTP/1.1 */
     struct streams *streams;  /* instead, with HTTP/2 on some leg */
-    bool victim_h2;           /* the victim speaks it, and said so at once */
-    bool http_begun;          /* which of the two it is is settled */
-    bool tunnel;              /* STREAM is bytes, not HTTP */
+    struct lanes *lanes; /* their ways to a server of HTTP/1.1; NULL: none */
+    bool victim_h2;      /* the victim speaks it, and said so at once */
+    bool http_begun;     /* which of the two it is is settled */
+    bool tunnel;         /* STREAM is bytes, not HTTP */
     /* Those bytes may change to TLS; NULL: they may not. In the arena. */
     struct starttls *starttls;
     struct messages *messages; /* of a WebSocket; NULL: it is none */
@@ -98,6 +100,8 @@ struct relay {
     /* What a hook is being shown, for flow_where(). */
     enum event_leg shown_leg;
     uint64_t shown_at, shown_len;
+    const union address *shown_local; /* of a stream that has a lane, or will
+                                         have one; NULL: the flow's */
 
     enum flow_end why;
     bool reset;       /* close with RST: the end was not a clean one */
@@ -109,8 +113,8 @@ void relay_accept(struct worker *worker, const struct way_in *way,
                   uv_stream_t *listener);
 
 /* No descriptor is left. libuv keeps one back for that, but several loops race
- * for it, and a loop without it would accept in vain for ever. So the newest
- * flow goes; false if there is none. */
+ * for it, and a loop without it would accept in vain for ever. So a lane that
+ * nobody uses goes, or else the newest flow; false if there is none. */
 bool relay_shed(struct worker *worker);
 
 /* The worker stops: end at once if nothing is under way, else soon. */

@@ -174,13 +174,14 @@ static bool server_is_fresh(struct relay *relay)
     return true;
 }
 
-static int dial(struct relay *relay, struct err *err)
+int relay_dial(struct relay *relay, struct end *server, uv_connect_t *connect,
+               uv_connect_cb on_connect, struct err *err)
 {
     if (relay->way->mode == WAY_KEEP &&
-        intercept_take_source(&relay->server.tcp, &relay->flow.victim, err))
+        intercept_take_source(&server->tcp, &relay->flow.victim, err))
         return -1;
-    return dial_start(&relay->connect, &relay->server.tcp, &relay->flow.server,
-                      on_connect, err);
+    return dial_start(connect, &server->tcp, &relay->flow.server, on_connect,
+                      err);
 }
 
 static void refuse_with(struct relay *relay, const struct err *err)
@@ -202,7 +203,8 @@ void relay_begin_connect(struct relay *relay)
         learn_server_name(relay);
         relay->connect.data = relay;
         relay->connect_status = 1;
-        if (dial(relay, &err)) {
+        if (relay_dial(relay, &relay->server, &relay->connect, on_connect,
+                       &err)) {
             refuse_with(relay, &err);
             relay->connect_status = UV_ECONNREFUSED;
         }
@@ -234,7 +236,7 @@ enum relay_state relay_unreachable(struct relay *relay, int status)
     else
         snprintf(reason, sizeof reason, "the server at %s: %s", address,
                  uv_strerror(status));
-    facts_unreachable(relay, reason);
+    facts_unreachable(&relay->server, reason);
     int answer = relay->forbidden && relay->asked ? 403
                  : status == UV_ETIMEDOUT         ? 504
                                                   : 502;

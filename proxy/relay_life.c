@@ -6,6 +6,7 @@
 
 #include "proxy/facts.h"
 #include "proxy/filter.h"
+#include "proxy/lanes.h"
 #include "proxy/messages.h"
 #include "proxy/streams.h"
 
@@ -132,9 +133,20 @@ void relay_accept(struct worker *worker, const struct way_in *way,
     relay_advance(relay);
 }
 
+/* A lane that waits for its next request is missed the least. */
+static bool shed_lane(const struct worker *worker)
+{
+    for (struct relay *it = worker->first; it; it = it->next)
+        if (it->lanes && lanes_shed(it->lanes))
+            return true;
+    return false;
+}
+
 bool relay_shed(struct worker *worker)
 {
     struct relay *relay = worker->first;
+    if (shed_lane(worker))
+        return true;
     while (relay && relay->state == RELAY_CLOSING)
         relay = relay->next;
     if (!relay)
@@ -158,11 +170,6 @@ void relay_stop(struct relay *relay)
     relay->last = relay->deadline;
 }
 
-static size_t end_held(const struct end *end)
-{
-    return end->in.room + end->clear.room + end->out.room + end->flying.room;
-}
-
 static size_t half_held(const struct half *half)
 {
     const struct note *note = &half->note;
@@ -175,7 +182,8 @@ size_t relay_held(const struct relay *relay)
     return end_held(&relay->victim) + end_held(&relay->server) +
            half_held(&relay->exchange.request) +
            half_held(&relay->exchange.response) +
-           (relay->streams ? streams_held(relay->streams) : 0);
+           (relay->streams ? streams_held(relay->streams) : 0) +
+           (relay->lanes ? lanes_held(relay->lanes) : 0);
 }
 
 /* ---- the end ------------------------------------------------------------- */
@@ -296,6 +304,7 @@ void relay_handle_closed(struct relay *relay)
     unlink_relay(relay);
     end_free(&relay->victim);
     end_free(&relay->server);
+    lanes_free(relay->lanes);
     sight_free(relay->sight);
     arena_free(&relay->flow.arena);
     free(relay);

@@ -8,6 +8,8 @@
 #include "proxy/relay.h"
 #include "proxy/worker.h"
 
+enum { READ_AHEAD = 16 * 1024 }; /* bytes of an end that wait for the other */
+
 /* For what the options do not say. */
 enum {
     IDLE_MS = 120 * 1000,
@@ -52,6 +54,14 @@ bool relay_lets_pass(struct relay *relay);
 
 /* The server is connected: what comes next? */
 enum relay_state relay_connected(struct relay *relay);
+
+/* Connect to the server of the flow; and shake hands with it, on this end,
+ * once more or for the first time. A failure is reported as an event, but for
+ * one of our own making; either way `err` says what it was. */
+int relay_dial(struct relay *relay, struct end *server, uv_connect_t *connect,
+               uv_connect_cb on_connect, struct err *err);
+enum tls_result relay_shake_server(struct relay *relay, struct end *server,
+                                   struct err *err);
 
 /* The name of the server has another address: it will be tried. */
 bool relay_tries_next(struct relay *relay);

@@ -53,6 +53,16 @@ static bool has_alpn(const struct relay *relay, const char *alpn)
     return false;
 }
 
+/* The server has chosen HTTP/1.1, and is not to choose again. */
+static void leave_out_h2(const char **alpn)
+{
+    const char **to = alpn;
+    for (; *alpn; alpn++)
+        if (strcmp(*alpn, "h2"))
+            *to++ = *alpn;
+    *to = NULL;
+}
+
 /* What the operator says, else what the victim offered, else HTTP; but for
  * HTTP/2 where one leg alone is to speak it. */
 static void list_alpn(const struct relay *relay, const char *out[ALPN_MOST])
@@ -83,12 +93,14 @@ static void list_alpn(const struct relay *relay, const char *out[ALPN_MOST])
     out[count] = NULL;
 }
 
-static int begin_server_tls(struct relay *relay, struct err *err)
+static int begin_server_tls(struct relay *relay, struct end *server,
+                            struct err *err)
 {
-    struct end *server = &relay->server;
     char address[ADDRESS_TEXT] = "", at[ADDRESS_TEXT], session[512];
     const char *alpn[ALPN_MOST];
     list_alpn(relay, alpn);
+    if (server != &relay->server)
+        leave_out_h2(alpn);
     const char *identity = server_identity(relay, address);
     struct tls_wish wish = {.verify_name = identity, .alpn = alpn};
     wish.server_name = target_is_number(&relay->target) || !*identity
@@ -105,55 +117,75 @@ static int begin_server_tls(struct relay *relay, struct err *err)
     return tls_connect(relay->worker->tls, &server->tls, &wish, err);
 }
 
-static enum relay_state server_tls_failed(struct relay *relay)
+static enum tls_result server_tls_failed(const struct end *server,
+                                         struct err *err)
 {
-    const struct end *server = &relay->server;
-    char reason[512];
     facts_client_cert(server);
     if (server->tls.verify_code != X509_V_OK && !server->tls.verify_insecure) {
-        facts_original(relay);
-        facts_upstream(relay);
-        snprintf(reason, sizeof reason,
-                 "the server's certificate does not verify: %s",
-                 X509_verify_cert_error_string(server->tls.verify_code));
+        facts_original(server);
+        facts_upstream(server);
+        err_set(err, "the server's certificate does not verify: %s",
+                X509_verify_cert_error_string(server->tls.verify_code));
     } else {
-        snprintf(reason, sizeof reason, "the server ended the TLS handshake");
+        err_set(err, "the server ended the TLS handshake");
     }
-    facts_unreachable(relay, reason);
-    return relay_fail(relay, 502, SSL3_AD_HANDSHAKE_FAILURE, reason);
+    facts_unreachable(server, err->text);
+    return TLS_FAILED;
 }
 
-static void server_tls_done(struct relay *relay)
+static enum tls_result server_tls_done(const struct end *server)
 {
-    struct end *server = &relay->server;
-    const unsigned char *alpn = NULL;
-    unsigned len = 0;
-    SSL_get0_alpn_selected(server->tls.ssl, &alpn, &len);
-    if (len < sizeof relay->victim.tls.alpn)
-        memcpy(relay->victim.tls.alpn, alpn ? alpn : (const uint8_t *)"", len);
-    facts_original(relay);
-    facts_upstream(relay);
+    facts_original(server);
+    facts_upstream(server);
     facts_client_cert(server);
     facts_done(server);
+    return TLS_DONE;
+}
+
+enum tls_result relay_shake_server(struct relay *relay, struct end *server,
+                                   struct err *err)
+{
+    if (!server->tls.ssl && begin_server_tls(relay, server, err))
+        return TLS_FAILED;
+    if (worker_lend(relay->worker, &server->out)) {
+        err_set(err, "out of memory");
+        return TLS_FAILED;
+    }
+    switch (tls_handshake(&server->tls)) {
+    case TLS_WAIT:
+        return server->hears == END_LOST ? server_tls_failed(server, err)
+                                         : TLS_WAIT;
+    case TLS_DONE:
+        return server_tls_done(server);
+    default:
+        return server_tls_failed(server, err);
+    }
+}
+
+/* The victim is to have what the server chose. */
+static void take_alpn(struct relay *relay)
+{
+    const unsigned char *alpn = NULL;
+    unsigned len = 0;
+    SSL_get0_alpn_selected(relay->server.tls.ssl, &alpn, &len);
+    if (len < sizeof relay->victim.tls.alpn)
+        memcpy(relay->victim.tls.alpn, alpn ? alpn : (const uint8_t *)"", len);
 }
 
 enum relay_state relay_step_server_tls(struct relay *relay)
 {
-    struct end *server = &relay->server;
     struct err err = ERR_INIT;
-    if (!server->tls.ssl && begin_server_tls(relay, &err))
-        return relay_fail(relay, 502, SSL_AD_INTERNAL_ERROR, err.text);
-    if (worker_lend(relay->worker, &server->out))
-        return relay_cut(relay, FLOW_FAILED);
-    switch (tls_handshake(&server->tls)) {
+    switch (relay_shake_server(relay, &relay->server, &err)) {
     case TLS_WAIT:
-        return server->hears == END_LOST ? server_tls_failed(relay)
-                                         : RELAY_SERVER_TLS;
+        return RELAY_SERVER_TLS;
     case TLS_DONE:
-        server_tls_done(relay);
+        take_alpn(relay);
         return relay->flow.tls ? RELAY_VICTIM_TLS : RELAY_STREAM;
     default:
-        return server_tls_failed(relay);
+        return relay_fail(relay, 502,
+                          relay->server.tls.ssl ? SSL3_AD_HANDSHAKE_FAILURE
+                                                : SSL_AD_INTERNAL_ERROR,
+                          err.text);
     }
 }
 
@@ -307,7 +339,7 @@ static enum relay_state choose_certificate(struct relay *relay)
         return RELAY_VICTIM_TLS;
     fprintf(stderr, "mitmlab: flow %llu: %s\n",
             (unsigned long long)relay->flow.id, err.text);
-    facts_unreachable(relay, err.text);
+    facts_unreachable(&relay->server, err.text);
     tls_close(&relay->victim.tls);
     return relay_fail(relay, 502,
                       err.code == EXIT_CONTAINMENT ? SSL_AD_UNRECOGNIZED_NAME

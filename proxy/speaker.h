@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * One leg of a relay whose connection carries streams: it speaks HTTP/2
- * (h2.c), or HTTP/1.1 one stream at a time (h1.c). A speaker turns the bytes
- * of its end into messages of streams, and messages into bytes. What is done
- * with them in between is not its business (stream.h). */
+ * (h2.c), or HTTP/1.1 one stream at a time (h1.c), towards a server over
+ * several connections (lanes.c). A speaker turns the bytes of its end into
+ * messages of streams, and messages into bytes. What is done with them in
+ * between is not its business (stream.h). */
 #ifndef PROXY_SPEAKER_H
 #define PROXY_SPEAKER_H
 
@@ -38,8 +39,9 @@ struct speaker_calls {
     /* Take what the end brought, and tell the streams. True if something
      * came. */
     bool (*hear)(struct speaker *speaker);
-    /* Can this message begin now? Always so in HTTP/2. */
-    bool (*ready)(const struct speaker *speaker, const struct way *way);
+    /* Can this message begin now? Always so in HTTP/2. If not, its stream is
+     * woken when it can. */
+    bool (*ready)(struct speaker *speaker, const struct way *way);
     /* Begin it. False: it cannot be said in this language. */
     bool (*head)(struct speaker *speaker, struct way *way);
     /* There is more of its body, or no more will come. */
@@ -76,5 +78,12 @@ struct speaker {
 /* For streams_open(). NULL when memory is out. */
 struct speaker *h2_speaker_new(struct streams *streams, struct end *end);
 struct speaker *h1_speaker_new(struct streams *streams, struct end *end);
+/* Of the server's leg, where the victim speaks HTTP/2 and the server does not.
+ * It becomes relay->lanes, which outlives it. */
+struct speaker *lanes_speaker_new(struct streams *streams);
+
+/* The server ended a connection that had served before, and said not a byte to
+ * the request that was on its way there: it may not have seen it. */
+bool h1_went_stale(const struct speaker *speaker);
 
 #endif

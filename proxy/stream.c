@@ -46,13 +46,28 @@ struct stream *stream_new(struct streams *streams, uint32_t number)
     return stream;
 }
 
+struct event_where stream_where(const struct stream *stream, enum event_leg leg)
+{
+    const struct relay *relay = stream->streams->relay;
+    struct event_where where =
+        facts_where(leg == LEG_VICTIM ? &relay->victim : &relay->server);
+    if (leg == LEG_SERVER && stream->local.any.sa_family)
+        where.opener = &stream->local;
+    return where;
+}
+
+void way_write_note(struct way *way, bool whole)
+{
+    struct event_where victim = stream_where(way->stream, LEG_VICTIM);
+    struct event_where server = stream_where(way->stream, LEG_SERVER);
+    bool up = is_request(way);
+    note_write_at(&way->note, up ? &victim : &server, up ? &server : &victim,
+                  whole);
+}
+
 static void close_way(struct way *way)
 {
-    const struct relay *relay = relay_of(way);
-    bool request = is_request(way);
-    note_write(&way->note, request ? &relay->victim : &relay->server,
-               request ? &relay->server : &relay->victim,
-               way->whole && !way->cut && way->state == WAY_DONE);
+    way_write_note(way, way->whole && !way->cut && way->state == WAY_DONE);
     note_close(&way->note);
     ask_abandon(&way->ask, &way->message);
     message_close(&way->message);
@@ -97,7 +112,7 @@ void stream_reset(struct stream *stream, uint32_t error)
 {
     struct streams *streams = stream->streams;
     reset_leg(stream, streams->victim, &stream->on_victim, error);
-    reset_leg(stream, streams->server, &stream->on_server, error);
+    reset_leg(stream, stream->request.to, &stream->on_server, error);
     give_up(stream);
 }
 
@@ -125,7 +140,7 @@ static int fill_answer(struct way *way, int status, const char *sentence)
 /* What the server would say is not asked for any more. */
 static void leave_server(struct stream *stream, uint32_t error)
 {
-    reset_leg(stream, stream->streams->server, &stream->on_server, error);
+    reset_leg(stream, stream->request.to, &stream->on_server, error);
     if (stream->request.state != WAY_DONE) {
         ask_abandon(&stream->request.ask, &stream->request.message);
         buf_clear(&stream->request.body);
@@ -306,7 +321,8 @@ static void server_reset(struct stream *stream, uint32_t error)
         return;
     }
     leave_server(stream, error);
-    if (!stream->streams->victim->h2 && response->state < WAY_PASS)
+    bool told = stream->streams->victim->h2 && stream->request.to->h2;
+    if (!told && response->state < WAY_PASS)
         stream_answer(stream, 502,
                       error == STREAM_REFUSED
                           ? "the server refused the request"
@@ -320,7 +336,7 @@ void stream_came_reset(struct stream *stream, struct speaker *from,
                        uint32_t error)
 {
     struct streams *streams = stream->streams;
-    if (from == streams->server) {
+    if (from != streams->victim) {
         stream->on_server = false;
         if (!stream->over)
             server_reset(stream, error);
@@ -331,6 +347,41 @@ void stream_came_reset(struct stream *stream, struct speaker *from,
         return;
     streams->given_up++;
     stream_reset(stream, STREAM_CANCEL);
+}
+
+static bool is_idempotent(const char *method)
+{
+    static const char *const methods[] = {"GET",   "HEAD", "OPTIONS",
+                                          "TRACE", "PUT",  "DELETE"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if (!strcmp(method, methods[i]))
+            return true;
+    return false;
+}
+
+/* What was told of it is told once more, of the way out only. */
+static void note_again(struct way *way)
+{
+    if (!way->note.open) {
+        note_message(&way->note, &way->message, 0, 0);
+        way->note.answered = true;
+    }
+    way->note.sent_at = way->note.sent_end = 0;
+}
+
+bool stream_again(struct stream *stream)
+{
+    struct way *way = &stream->request;
+    if (stream->over || stream->asked_again || way->state < WAY_PASS ||
+        stream->response.state != WAY_IDLE ||
+        !is_idempotent(way->message.method))
+        return false;
+    stream->asked_again = true;
+    stream->on_server = false;
+    note_again(way);
+    way->state = WAY_READY;
+    streams_wake(stream);
+    return true;
 }
 
 /* ---- hooks --------------------------------------------------------------- */
@@ -472,10 +523,12 @@ static enum hook_act put_question(struct way *way)
     relay->flow.stream = way->stream->number;
     relay->shown_leg = is_request(way) ? LEG_VICTIM : LEG_SERVER;
     relay->shown_at = way->note.at;
+    relay->shown_local = relay->lanes ? &way->stream->local : NULL;
     relay->shown_len =
         way->note.end > way->note.at ? way->note.end - way->note.at : 0;
     enum hook_act act = ask_hooks(relay, &way->ask, question, way);
     relay->shown_leg = LEG_NONE;
+    relay->shown_local = NULL;
     relay->flow.stream = 0;
     return act;
 }

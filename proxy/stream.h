@@ -65,6 +65,9 @@ struct stream {
     bool over;                    /* nothing more is to be done but close */
     bool asked_head;              /* the victim's method was HEAD */
     bool said_continue;           /* we did: the server's own is dropped */
+    bool asked_again;             /* stream_again() */
+    union address local; /* from where the server was asked; family 0: from
+                            the flow's */
     struct way request, response;
     struct note_line line;
 };
@@ -84,6 +87,15 @@ void stream_came_interim(struct way *way, struct message *message);
 void stream_came_reset(struct stream *stream, struct speaker *from,
                        uint32_t error);
 
+/* The connection on which it went to the server is no more, and the server may
+ * not have seen it: ask again, on another one, if that is harmless (RFC 9110
+ * 9.2.2) and has not been done before. False: nothing was done. */
+bool stream_again(struct stream *stream);
+
+/* The place of events on one of its legs. */
+struct event_where stream_where(const struct stream *stream,
+                                enum event_leg leg);
+
 /* Go on as far as possible. */
 void stream_advance(struct stream *stream);
 
@@ -101,6 +113,8 @@ static inline bool way_empty(const struct way *way)
 {
     return way->whole && !buf_len(&way->body);
 }
+/* Write its events; `whole`: it came to its end. */
+void way_write_note(struct way *way, bool whole);
 /* The speaker that writes to `end` has put this into bytes at..to there. */
 void way_went(struct way *way, uint64_t at, uint64_t to);
 

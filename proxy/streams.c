@@ -19,7 +19,10 @@ enum { STREAMS_KEPT = 2 * STREAMS_MOST };
 
 static struct speaker *speak(struct streams *streams, struct end *end, bool h2)
 {
-    return h2 ? h2_speaker_new(streams, end) : h1_speaker_new(streams, end);
+    if (h2)
+        return h2_speaker_new(streams, end);
+    return end->leg == LEG_VICTIM ? h1_speaker_new(streams, end)
+                                  : lanes_speaker_new(streams);
 }
 
 struct streams *streams_open(struct relay *relay, bool victim_h2,
@@ -129,21 +132,17 @@ static void wake_all(struct streams *streams)
         streams_wake(stream);
 }
 
-static bool write_note(struct way *way, struct end *from, struct end *to)
+static void write_note(struct way *way)
 {
-    if (way->state != WAY_DONE || way->touched)
-        return false;
-    if (way->note.sent_end)
-        note_write(&way->note, from, to, way->whole && !way->cut);
-    return true;
+    if (way->state == WAY_DONE && !way->touched && way->note.sent_end)
+        way_write_note(way, way->whole && !way->cut);
 }
 
 /* What is done is told, and what is closed on both legs goes. */
 static void settle(struct streams *streams, struct stream *stream)
 {
-    struct relay *relay = streams->relay;
-    write_note(&stream->request, &relay->victim, &relay->server);
-    write_note(&stream->response, &relay->server, &relay->victim);
+    write_note(&stream->request);
+    write_note(&stream->response);
     if (!stream->over || stream->on_victim || stream->on_server ||
         stream->victim_id || stream->server_id || stream->awake)
         return;
@@ -217,12 +216,13 @@ static bool is_deaf(const struct end *end)
     return end->hears != END_HEARS;
 }
 
-/* Nothing will come from there any more. */
+/* Nothing will come from there any more. A server of HTTP/1.1 may go and come
+ * back (lanes.h). */
 static void lose_server(struct streams *streams)
 {
     struct speaker *server = streams->server;
-    if (!server || server->mood == SPEAKER_GONE || !is_deaf(server->end) ||
-        buf_len(end_input(server->end)))
+    if (!server || !server->h2 || server->mood == SPEAKER_GONE ||
+        !is_deaf(server->end) || buf_len(end_input(server->end)))
         return;
     server->mood = SPEAKER_GONE;
     wake_all(streams);

@@ -29,6 +29,7 @@ struct worker {
     struct leaves *leaves; /* NULL: nobody can sign, TLS passes as it is */
     struct relay *first;   /* all that are open */
     unsigned count, most;
+    unsigned lanes; /* connections to servers beyond one for each; lanes.h */
     bool stopping;
     void (*on_relay_gone)(struct worker *worker);
     struct post post; /* calls of other threads */

@@ -42,7 +42,7 @@ struct proxy_wishes {
         const char *show;
     } look;
     struct {
-        long long workers, idle;
+        long long workers, idle, lanes;
     } limits;
 };
 

@@ -4,6 +4,7 @@
  * true. The first byte chooses who speaks HTTP/2; then come pieces, each
  * behind a byte that says whose it is and how long. What must hold: nothing
  * crashes, what waits is bounded, and all is given back. */
+#include "proxy/lanes.h"
 #include "proxy/relay.h"
 #include "proxy/stream.h"
 #include "proxy/streams.h"
@@ -77,13 +78,15 @@ static void close_scene(struct scene *scene)
     struct relay *relay = scene->relay;
     struct end *ends[] = {&relay->victim, &relay->server};
     for (unsigned i = 0; i < 2; i++) {
-        uv_close((uv_handle_t *)&ends[i]->tcp, on_closed);
+        if (ends[i]->open) /* a lane closes what has ended */
+            uv_close((uv_handle_t *)&ends[i]->tcp, on_closed);
         ends[i]->open = false;
         close(scene->far[i]);
     }
     uv_run(&scene->loop, UV_RUN_DEFAULT);
     for (unsigned i = 0; i < 2; i++)
         end_free(ends[i]);
+    lanes_free(relay->lanes);
     arena_free(&relay->flow.arena);
     for (unsigned i = 0; i < scene->worker.spares_count; i++)
         buf_free(&scene->worker.spares[i]);

@@ -8,8 +8,9 @@
  *
  * An input is the number of a proxy and then bytes, said by the victim first.
  * 0xff and a letter are an act: v and s, the victim or the server speaks from
- * now on; t, the loop turns; h, who speaks has said all; r, and resets; any
- * other letter is said with its 0xff. */
+ * now on; n, the server on its next connection does; t, the loop turns; h, who
+ * speaks has said all; r, and resets; any other letter is said with its
+ * 0xff. */
 #include "certs/ca.h"
 #include "proxy/message.h"
 #include "proxy/proxy.h"
@@ -35,7 +36,8 @@
     } while (0)
 
 enum {
-    PROXIES = 7,
+    PROXIES = 8,
+    SERVERS = 3, /* connections to the server; more are not taken */
     HELD_MOST = 2 * 1024 * 1024, /* by one flow; inputs have 8 KiB */
     PATIENCE_TURNS = 3000,       /* of a millisecond at most */
     LOOP_RUNS = 256, /* then the loop is closed, and must be empty */
@@ -46,11 +48,16 @@ static const struct {
     enum way_mode mode;
     const char *scheme;
     bool hooked;
+    enum proxy_h2 h2;
 } kinds[PROXIES] = {
-    {WAY_REVERSE, "http", false}, {WAY_REVERSE, "http", true},
-    {WAY_REVERSE, "tcp", false},  {WAY_REVERSE, "https", false},
-    {WAY_SNI, NULL, true},        {WAY_HTTP, NULL, true},
-    {WAY_SOCKS, NULL, false},
+    {WAY_REVERSE, "http", false, PROXY_H2_BOTH},
+    {WAY_REVERSE, "http", true, PROXY_H2_BOTH},
+    {WAY_REVERSE, "tcp", false, PROXY_H2_BOTH},
+    {WAY_REVERSE, "https", false, PROXY_H2_BOTH},
+    {WAY_SNI, NULL, true, PROXY_H2_BOTH},
+    {WAY_HTTP, NULL, true, PROXY_H2_BOTH},
+    {WAY_SOCKS, NULL, false, PROXY_H2_BOTH},
+    {WAY_REVERSE, "http", true, PROXY_H2_VICTIM},
 };
 
 static struct theatre {
@@ -129,7 +136,8 @@ static void open_proxy(unsigned index)
 {
     char url[64];
     struct err err = ERR_INIT;
-    struct proxy_options options = {.ways_count = 1, .drain_ms = 200};
+    struct proxy_options options = {
+        .ways_count = 1, .drain_ms = 200, .h2 = kinds[index].h2};
     struct way_in *way = &options.ways[0];
     way->mode = kinds[index].mode;
     if (kinds[index].scheme) {
@@ -172,7 +180,7 @@ static void close_theatre(void)
 
 struct scene {
     struct proxy *proxy;
-    int fds[2]; /* victim, server; -1: not there, or gone */
+    int fds[1 + SERVERS]; /* victim, servers; -1: not there, or gone */
     unsigned speaker;
     uint8_t said[4 * FUZZ_MOST]; /* a port has more digits than 0xff p */
     size_t said_len;
@@ -181,12 +189,13 @@ struct scene {
 static void hear(struct scene *scene)
 {
     static char bytes[64 * 1024];
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i <= SERVERS; i++)
         if (scene->fds[i] >= 0)
             (void)!recv(scene->fds[i], bytes, sizeof bytes, MSG_DONTWAIT);
-    if (scene->fds[1] < 0)
-        scene->fds[1] =
-            accept4(theatre.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    for (int i = 1; i <= SERVERS; i++)
+        if (scene->fds[i] < 0)
+            scene->fds[i] = accept4(theatre.listener, NULL, NULL,
+                                    SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
 static void turn(struct scene *scene)
@@ -210,6 +219,12 @@ static void leave(struct scene *scene, unsigned who)
     scene->fds[who] = -1;
 }
 
+static void leave_servers(struct scene *scene)
+{
+    for (unsigned i = 1; i <= SERVERS; i++)
+        leave(scene, i);
+}
+
 static void flush(struct scene *scene)
 {
     int fd = scene->fds[scene->speaker];
@@ -229,13 +244,17 @@ static void act(struct scene *scene, uint8_t letter)
 {
     char digits[8];
     uint16_t port = htons(theatre.port);
-    if (strchr("vsthr", letter))
+    if (strchr("vsnthr", letter))
         flush(scene);
     switch (letter) {
     case 'v':
     case 's':
         turn(scene);
         scene->speaker = letter == 's';
+        break;
+    case 'n':
+        turn(scene);
+        scene->speaker = scene->speaker % SERVERS + 1;
         break;
     case 't':
         turn(scene);
@@ -274,21 +293,23 @@ static void part(struct scene *scene)
                            .events = POLLIN};
     turn(scene);
     leave(scene, 0);
-    leave(scene, 1);
+    leave_servers(scene);
     for (int i = 0; proxy_flows(scene->proxy); i++) {
         CHECK(i < PATIENCE_TURNS);
         poll(&ready, 1, 1);
         uv_run(&theatre.loop, UV_RUN_NOWAIT);
         hear(scene);
-        leave(scene, 1);
+        leave_servers(scene);
     }
-    hear(scene);
-    leave(scene, 1);
+    for (unsigned i = 0; i < 4; i++) {
+        hear(scene);
+        leave_servers(scene);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-    struct scene scene = {.fds = {-1, -1}};
+    struct scene scene = {.fds = {-1, -1, -1, -1}};
     if (!len || len > FUZZ_MOST)
         return 0;
     if (!theatre.open)
@@ -314,12 +335,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 #define T       "\xfft"
 #define H       "\xffh"
 #define R       "\xffr"
+#define N       "\xffn"
 #define GET     "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 #define OK      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 #define TE      "Transfer-Encoding: chunked\r\n"
 #define POST    "POST /e HTTP/1.1\r\nHost: a\r\n" TE "\r\n5\r\nhello\r\n0\r\n\r\n"
 #define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"
 #define H2_GET  "\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01\x61"
+#define H2_MORE                                                                \
+    "\0\0\x06\x01\x05\0\0\0\x03\x82\x86\x84\x41\x01\x62"                       \
+    "\0\0\x06\x01\x05\0\0\0\x05\x82\x86\x84\x41\x01\x63"
 #define UPGRADE                                                                \
     "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"                     \
     "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"                      \
@@ -356,6 +381,11 @@ void fuzz_seeds(void (*add)(const void *bytes, size_t len))
     ADD("\x01" UPGRADE S SWITCHED "\x81\x02hi" V "\x88\x80mask" R);
     ADD("\x00" PREFACE H2_GET T S PREFACE);
     ADD("\x01" PREFACE H2_GET T S "\0\0\0\x04\0\0\0\0\0" T V H);
+    ADD("\x07" PREFACE H2_GET H2_MORE T S OK N OK N OK T V H);
+    ADD("\x07" PREFACE H2_GET T S OK T V H2_MORE T N R S OK T N R);
+    ADD("\x07" PREFACE H2_GET H2_MORE T S "HTTP/1.1 200 OK\r\n" TE
+        "\r\n2\r\nhi\r\n0\r\nx: y\r\n\r\n" N
+        "HTTP/1.0 200 OK\r\n\r\nto the end" H N R);
     ADD("\x02"
         "any" S "bytes" V H S "at all" H);
     ADD("\x02" T S "220 ready\r\n" V "STARTTLS\r\n" S "220 go\r\n" V HELLO);
@@ -389,6 +419,8 @@ const char *const fuzz_words[] = {
     T,
     H,
     R,
+    N,
+    H2_GET,
     GET,
     POST,
     OK,

@@ -3,67 +3,16 @@
  * HTTP/2 on one leg and HTTP/1.1 on the other: what is said in one is meant in
  * the other, and nothing that a header block may hold becomes a second
  * request (the smuggling of downgrades, Kettle 2021). */
-#include "tests/proxy/h2_stage.h"
+#include "tests/proxy/h2_down.h"
 
 #include <signal.h>
 
 /* ---- a victim of HTTP/2, a server of HTTP/1.1 ---------------------------- */
 
-struct down {
-    struct stage stage;
-    struct framer victim;
-    struct actor server;
-};
-
-static struct down *down_new(void)
-{
-    struct down *down = calloc(1, sizeof *down);
-    stage_prepare(&down->stage, "http");
-    down->stage.options.h2 = PROXY_H2_VICTIM;
-    stage_raise(&down->stage);
-    framer_open(&down->victim, victim_enters(&down->stage), false);
-    framer_turns(&down->victim);
-    down->server = server_enters(&down->stage);
-    return down;
-}
-
-static void down_free(struct down *down)
-{
-    framer_leaves(&down->victim);
-    actor_leaves(&down->server);
-    stage_empties(&down->stage);
-    stage_close(&down->stage);
-    free(down);
-}
-
-/* Everything that the server hears until this is its end. */
-static void down_hears(struct down *down, const char *text)
-{
-    size_t len = strlen(text);
-    for (int i = 0; i < PATIENCE_TURNS && buf_len(&down->server.got) < len;
-         i++) {
-        framer_turns(&down->victim);
-        actor_listens(&down->server);
-        stage_turn(&down->stage);
-    }
-    actor_hears(&down->server, text);
-}
-
-static struct seen *down_answered(struct down *down, int32_t id)
-{
-    struct seen *seen = framer_seen(&down->victim, id);
-    FRAMERS_UNTIL(&down->victim, (struct framer *)NULL, seen->closed);
-    return seen;
-}
-
-#define GET_1  "GET / HTTP/1.1\r\nhost: bank.lab.test\r\n\r\n"
-#define POST_1 "POST / HTTP/1.1\r\nhost: bank.lab.test\r\n"
-#define OK_HI  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-
-static void requests_go_down_one_after_the_other(void **state)
+static void on_one_connection_they_go_down_one_after_the_other(void **state)
 {
     (void)state;
-    struct down *down = down_new();
+    struct down *down = down_new_with_one();
     int32_t one = framer_asks(&down->victim, H2_GET, NULL);
     int32_t two = framer_asks(&down->victim, H2_GET, NULL);
     down_hears(down, GET_1);
@@ -192,22 +141,6 @@ static void tricks_of_downgrades_do_not_reach_the_server(void **state)
     down_free(down);
 }
 
-static void a_server_that_closes_sends_the_others_away(void **state)
-{
-    (void)state;
-    struct down *down = down_new();
-    int32_t one = framer_asks(&down->victim, H2_GET, NULL);
-    int32_t two = framer_asks(&down->victim, H2_GET, NULL);
-    down_hears(down, GET_1);
-    actor_says(&down->server, "HTTP/1.1 200 OK\r\nConnection: close\r\n"
-                              "\r\nto the end");
-    actor_finishes(&down->server);
-    seen_is(down_answered(down, one), "to the end");
-    assert_int_equal(down_answered(down, two)->error, NGHTTP2_REFUSED_STREAM);
-    FRAMERS_UNTIL(&down->victim, (struct framer *)NULL, down->victim.goaway);
-    down_free(down);
-}
-
 static void a_response_cut_short_is_not_taken_for_whole(void **state)
 {
     (void)state;
@@ -235,7 +168,7 @@ static void a_malformed_response_becomes_502(void **state)
 static void what_nobody_waits_for_is_thrown_away(void **state)
 {
     (void)state;
-    struct down *down = down_new();
+    struct down *down = down_new_with_one();
     int32_t id = framer_asks(&down->victim, H2_GET, NULL);
     down_hears(down, GET_1);
     nghttp2_submit_rst_stream(down->victim.session, 0, id, NGHTTP2_CANCEL);
@@ -382,10 +315,9 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests_go_down_one_after_the_other),
+        cmocka_unit_test(on_one_connection_they_go_down_one_after_the_other),
         cmocka_unit_test(bodies_keep_their_bounds),
         cmocka_unit_test(tricks_of_downgrades_do_not_reach_the_server),
-        cmocka_unit_test(a_server_that_closes_sends_the_others_away),
         cmocka_unit_test(a_response_cut_short_is_not_taken_for_whole),
         cmocka_unit_test(a_malformed_response_becomes_502),
         cmocka_unit_test(what_nobody_waits_for_is_thrown_away),
