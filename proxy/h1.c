@@ -10,6 +10,7 @@
 #include "proxy/relay.h"
 #include "proxy/stream.h"
 #include "proxy/streams.h"
+#include "proxy/trailers.h"
 #include "proxy/worker.h"
 
 #include <stdio.h>
@@ -40,7 +41,8 @@ struct h1_speaker {
     int minor;
     unsigned interims;
     size_t discarded;
-    char method[32]; /* that the server is asked with */
+    struct buf trailer; /* bytes of its section so far */
+    char method[32];    /* that the server is asked with */
 
     struct buf out; /* written, but the end took no more */
     bool writes, chunked, went;
@@ -69,6 +71,7 @@ static struct way *way_to(const struct h1_speaker *h1)
 
 static void end_connection(struct h1_speaker *h1)
 {
+    buf_free(&h1->trailer);
     h1->current = NULL;
     h1->discards = false;
     h1->base.mood = SPEAKER_GONE;
@@ -284,6 +287,27 @@ static bool body_done(const struct h1_speaker *h1)
            h1->body.framing == HTTP1_TUNNEL;
 }
 
+/* Of the `used` bytes that were just read, those behind the last chunk. */
+static void keep_trailer(struct h1_speaker *h1, const char *bytes, size_t used)
+{
+    const struct http1_body *body = &h1->body;
+    uint64_t first = body->offset - used;
+    size_t skip = body->trailer_at > first ? body->trailer_at - first : 0;
+    /* What does not fit in memory is dropped, as trailers may be. */
+    if (body->trailer_at && way_from(h1) &&
+        buf_append(&h1->trailer, bytes + skip, used - skip))
+        buf_clear(&h1->trailer);
+}
+
+static void take_trailer(struct h1_speaker *h1, struct way *way)
+{
+    if (way && buf_len(&h1->trailer) > strlen("\r\n"))
+        trailers_read(h1->base.end->relay->worker, &h1->trailer,
+                      h1->scan.lenient, &way->arena, &way->trailers,
+                      &way->trailers_count);
+    buf_free(&h1->trailer);
+}
+
 static bool hear_body(struct h1_speaker *h1)
 {
     struct end *end = h1->base.end;
@@ -292,6 +316,7 @@ static bool hear_body(struct h1_speaker *h1)
     struct span data = {0};
     if (body_done(h1)) {
         h1->came = true;
+        take_trailer(h1, way);
         if (way)
             stream_came_all(way);
         return true;
@@ -319,6 +344,7 @@ static bool hear_body(struct h1_speaker *h1)
         return true;
     }
     place_input(&h1->base, (size_t)used);
+    keep_trailer(h1, bytes, (size_t)used);
     if (data.len && way && stream_came_body(way, bytes + data.at, data.len))
         stream_reset(way->stream, STREAM_INTERNAL_ERROR);
     buf_consume(in, (size_t)used);
@@ -364,6 +390,18 @@ static bool hear(struct speaker *speaker)
 
 /* ---- heads that go ------------------------------------------------------- */
 
+/* Who waits for trailers says so on every connection anew; in HTTP/2 there is
+ * nothing else that TE may say (RFC 9113 8.2.2). */
+static int ask_for_trailers(const struct message *from, struct message *to)
+{
+    const char *te = message_field(from, "te");
+    if (from->kind != HTTP1_REQUEST || from->major != 2 || !te ||
+        strcasecmp(te, "trailers"))
+        return 0;
+    return message_add_field(to, "te", 2, te, strlen(te)) ||
+           message_add_field(to, "connection", 10, "te", 2);
+}
+
 /* Fields as they are said in HTTP/1.1; those about the connection are ours. */
 static int copy_fields(const struct message *from, struct message *to)
 {
@@ -384,7 +422,7 @@ static int copy_fields(const struct message *from, struct message *to)
                               field->value, strlen(field->value)))
             return -1;
     }
-    return 0;
+    return ask_for_trailers(from, to);
 }
 
 /* How will the other end know where the body ends? */
@@ -507,8 +545,9 @@ static int end_body(struct h1_speaker *h1, struct way *way)
     if (h1->chunked) {
         bad = buf_append_text(&h1->out, "0\r\n");
         for (unsigned i = 0; i < way->trailers_count; i++)
-            bad |= buf_printf(&h1->out, "%s: %s\r\n", way->trailers[i].name,
-                              way->trailers[i].value);
+            if (trailer_is_fit(way->trailers[i].name))
+                bad |= buf_printf(&h1->out, "%s: %s\r\n", way->trailers[i].name,
+                                  way->trailers[i].value);
         bad |= buf_append_text(&h1->out, "\r\n");
     }
     h1->writes = false;
@@ -619,6 +658,7 @@ static bool hungry(const struct speaker *speaker)
 static void speaker_free(struct speaker *speaker)
 {
     buf_free(&h1_of(speaker)->out);
+    buf_free(&h1_of(speaker)->trailer);
     free(speaker);
 }
 

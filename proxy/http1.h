@@ -113,6 +113,8 @@ struct http1_body {
     uint32_t extras;       /* private: bytes of chunk extensions so far */
     uint32_t trailer;      /* private: bytes of the trailer so far */
     uint64_t offset;       /* bytes of the body taken so far, with framing */
+    uint64_t trailer_at;   /* of these, before the trailer section; 0: it has
+                              not begun */
     bool done;             /* the message is complete */
 };
 void http1_body_init(struct http1_body *body, const struct http1_head *head,

@@ -375,6 +375,8 @@ static ssize_t read_framing(struct http1_body *body, const char *bytes,
             return http1_refuse(fault, (enum http1_fault_id)wrong,
                                 body->offset + at);
         at++;
+        if (body->state == TRAILER_START && !body->trailer_at)
+            body->trailer_at = body->offset + at;
     }
     return (ssize_t)at;
 }

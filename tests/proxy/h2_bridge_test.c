@@ -39,8 +39,11 @@ static const struct {
     {"none", H2_POST, "hello", NULL,
      POST_1 "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"},
     {"trailers", H2_POST "te: trailers\n", "hello", "x-sum",
-     POST_1 "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
+     POST_1 "te: trailers\r\nconnection: te\r\n"
+            "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
             "x-sum: end\r\n\r\n"},
+    {"trailers that come too late", H2_POST, "hello", "authorization",
+     POST_1 "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"},
     {"crumbs", H2_GET "cookie: a=1\nx: y\ncookie: b=2\n", NULL, NULL,
      "GET / HTTP/1.1\r\nhost: bank.lab.test\r\ncookie: a=1; b=2\r\nx: y\r\n"
      "\r\n"},
@@ -138,6 +141,59 @@ static void tricks_of_downgrades_do_not_reach_the_server(void **state)
     down_hears(down, GET_1);
     actor_says(&down->server, OK_HI);
     seen_is(down_answered(down, id), "hi");
+    down_free(down);
+}
+
+static const struct {
+    const char *what, *trailer, *seen;
+} trailers[] = {
+    {"some", "X-Sum: 1\r\nx-b:  two words \r\n", "x-sum: 1\nx-b: two words\n"},
+    {"none", "", ""},
+    {"what comes too late",
+     "Set-Cookie: a=b\r\nX-Sum: 1\r\nWWW-Authenticate: Basic\r\n"
+     "Cache-Control: no-store\r\nContent-Type: a/b\r\n",
+     "x-sum: 1\n"},
+};
+
+/* In any pieces. */
+static void trailers_come_behind_the_body(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2 * (sizeof trailers / sizeof *trailers); i++) {
+        struct down *down = down_new();
+        char text[1024];
+        int32_t id = framer_asks(&down->victim, H2_GET, NULL);
+        down_hears(down, GET_1);
+        snprintf(text, sizeof text,
+                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                 "3\r\nabc\r\n0\r\n%s\r\n",
+                 trailers[i / 2].trailer);
+        if (i % 2)
+            actor_says(&down->server, text);
+        for (size_t at = 0; !(i % 2) && text[at]; at++)
+            actor_says_bytes(&down->server, &text[at], 1);
+        struct seen *seen = down_answered(down, id);
+        seen_is(seen, "abc");
+        assert_string_equal(seen->after, trailers[i / 2].seen);
+        assert_int_equal(seen->error, 0);
+        down_free(down);
+    }
+}
+
+static void trailers_of_one_response_are_not_those_of_the_next(void **state)
+{
+    (void)state;
+    struct down *down = down_new();
+    for (int i = 0; i < 2; i++) {
+        int32_t id = framer_asks(&down->victim, H2_GET, NULL);
+        down_hears(down, GET_1);
+        actor_says(&down->server,
+                   i ? "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                       "1\r\na\r\n0\r\n\r\n"
+                     : "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                       "1\r\na\r\n0\r\nX: 1\r\n\r\n");
+        assert_string_equal(down_answered(down, id)->after, i ? "" : "x: 1\n");
+    }
     down_free(down);
 }
 
@@ -268,6 +324,20 @@ static void requests_go_up(void **state)
     }
 }
 
+static void trailers_of_a_request_go_up(void **state)
+{
+    (void)state;
+    struct up *up = up_new("POST / HTTP/1.1\r\nHost: a\r\n"
+                           "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+                           "0\r\nX-Sum: 1\r\nAge: 3\r\n\r\n");
+    struct seen *seen = up_asked(up, 1);
+    seen_is(seen, "abc");
+    assert_string_equal(seen->after, "x-sum: 1\n");
+    framer_answers(&up->server, 1, H2_OK, NULL);
+    up_hears(up, "HTTP/1.1 200 OK\r\n");
+    up_free(up);
+}
+
 static void responses_without_a_length_are_chunked(void **state)
 {
     (void)state;
@@ -318,10 +388,13 @@ int main(void)
         cmocka_unit_test(on_one_connection_they_go_down_one_after_the_other),
         cmocka_unit_test(bodies_keep_their_bounds),
         cmocka_unit_test(tricks_of_downgrades_do_not_reach_the_server),
+        cmocka_unit_test(trailers_come_behind_the_body),
+        cmocka_unit_test(trailers_of_one_response_are_not_those_of_the_next),
         cmocka_unit_test(a_response_cut_short_is_not_taken_for_whole),
         cmocka_unit_test(a_malformed_response_becomes_502),
         cmocka_unit_test(what_nobody_waits_for_is_thrown_away),
         cmocka_unit_test(requests_go_up),
+        cmocka_unit_test(trailers_of_a_request_go_up),
         cmocka_unit_test(responses_without_a_length_are_chunked),
         cmocka_unit_test(a_refusal_by_reset_becomes_502),
         cmocka_unit_test(what_is_cut_up_there_is_cut_down_here),
