@@ -4,6 +4,7 @@
  * the other, and nothing that a header block may hold becomes a second
  * request (the smuggling of downgrades, Kettle 2021). */
 #include "tests/proxy/h2_down.h"
+#include "tests/proxy/h2_up.h"
 
 #include <signal.h>
 
@@ -242,51 +243,6 @@ static void what_nobody_waits_for_is_thrown_away(void **state)
 }
 
 /* ---- a victim of HTTP/1.1, a server of HTTP/2 ---------------------------- */
-
-struct up {
-    struct stage stage;
-    struct actor victim;
-    struct framer server;
-};
-
-static struct up *up_new(const char *request)
-{
-    struct up *up = calloc(1, sizeof *up);
-    stage_prepare(&up->stage, "http");
-    up->stage.options.h2 = PROXY_H2_SERVER;
-    stage_raise(&up->stage);
-    up->victim = victim_enters(&up->stage);
-    actor_says(&up->victim, request);
-    framer_open(&up->server, server_enters(&up->stage), true);
-    return up;
-}
-
-static void up_free(struct up *up)
-{
-    framer_leaves(&up->server);
-    actor_leaves(&up->victim);
-    stage_empties(&up->stage);
-    stage_close(&up->stage);
-    free(up);
-}
-
-static struct seen *up_asked(struct up *up, int32_t id)
-{
-    struct seen *seen = framer_seen(&up->server, id);
-    FRAMERS_UNTIL(&up->server, (struct framer *)NULL, seen->ended);
-    return seen;
-}
-
-static void up_hears(struct up *up, const char *text)
-{
-    for (int i = 0;
-         i < PATIENCE_TURNS && buf_len(&up->victim.got) < strlen(text); i++) {
-        framer_turns(&up->server);
-        actor_listens(&up->victim);
-        stage_turn(&up->stage);
-    }
-    actor_hears(&up->victim, text);
-}
 
 static const struct {
     const char *request, *head, *body;
