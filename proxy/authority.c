@@ -49,11 +49,9 @@ static bool names_differ(const struct http1_head *head, const char *bytes,
 
 /* Where the victim's own word says which server it is, the first request of a
  * connection has chosen it for all. */
-static bool leads_elsewhere(const struct relay *relay,
-                            const struct http1_head *head, const char *bytes,
-                            struct http1_fault *fault)
+static bool leads_elsewhere(const struct relay *relay, const char *bytes,
+                            struct span host, struct http1_fault *fault)
 {
-    struct span host = head->host;
     struct target target;
     if (relay->way->mode != WAY_SNI || relay->flow.tls ||
         !relay->flow.exchanges)
@@ -80,7 +78,14 @@ bool authority_is_wrong(const struct relay *relay,
     if (relay_forwards(relay))
         return false;
     return names_differ(head, bytes, fault) ||
-           leads_elsewhere(relay, head, bytes, fault);
+           leads_elsewhere(relay, bytes, head->host, fault);
+}
+
+bool authority_leads_elsewhere(const struct relay *relay, const char *host,
+                               struct http1_fault *fault)
+{
+    return leads_elsewhere(relay, host,
+                           (struct span){0, (uint32_t)strlen(host)}, fault);
 }
 
 static const struct scheme {

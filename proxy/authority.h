@@ -20,6 +20,10 @@ bool authority_is_wrong(const struct relay *relay,
                         const struct http1_head *head, const char *bytes,
                         struct http1_fault *fault);
 
+/* The same of a request in HTTP/2, whose names agree with each other. */
+bool authority_leads_elsewhere(const struct relay *relay, const char *host,
+                               struct http1_fault *fault);
+
 /* What a request to a proxy asks for: CONNECT names a host and a port, any
  * other a URL (RFC 9112 3.2.2, RFC 9110 9.3.6). False with *fault when it names
  * no server that way. */

@@ -8,6 +8,7 @@
  * The window of the connection is opened at once and that of a stream when
  * the other leg has taken its bytes, so a slow reader costs its own window and
  * holds up nobody else. */
+#include "proxy/authority.h"
 #include "proxy/facts.h"
 #include "proxy/h2_fields.h"
 #include "proxy/relay.h"
@@ -211,7 +212,10 @@ static void end_block(struct h2_speaker *h2, struct stream *stream)
     struct http1_fault fault;
     h2->in_block = false;
     h2->base.in_at = h2->frame_at;
-    bool wrong = h2_block_is_wrong(&h2->block, &fault);
+    bool wrong =
+        h2_block_is_wrong(&h2->block, &fault) ||
+        (h2->serves && !h2->block.trailers &&
+         authority_leads_elsewhere(h2->base.end->relay, message->host, &fault));
     if (h2->block.trailers && wrong)
         stream_reset(stream, STREAM_PROTOCOL_ERROR);
     else if (h2->block.trailers)

@@ -226,6 +226,8 @@ static enum relay_state late(struct relay *relay)
     if (relay->state == RELAY_CONNECT && !relay->last &&
         relay_tries_next(relay))
         return RELAY_CONNECT;
+    if (relay->state == RELAY_HELLO && !relay->last && relay->unnamed)
+        return relay_hello_late(relay);
     if (relay->why == FLOW_DONE)
         relay->why = FLOW_TIMEOUT;
     if (relay->last)

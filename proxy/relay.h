@@ -74,10 +74,13 @@ struct relay {
     bool turned_away;  /* we have no room for it: no more than a word */
     struct target target;
     enum target_protocol protocol;
-    struct sight *sight; /* of a sealed flow; NULL: nobody wants to know */
-    const char *refusal; /* why the server is not even tried; NULL */
-    bool forbidden;      /* because it is outside of the walls */
-    const char *sni;     /* that the victim sent; NULL: none */
+    struct sight *sight;   /* of a sealed flow; NULL: nobody wants to know */
+    const char *refusal;   /* why the server is not even tried; NULL */
+    bool forbidden;        /* because it is outside of the walls */
+    const char *sni;       /* that the victim sent; NULL: none */
+    const char *authority; /* of its first request, when that is HTTP/2 in
+                              clear and nothing else names its server; NULL */
+    bool unnamed;          /* HELLO: such a request has not come yet */
     struct forge_plan plan;
     char alpn[8][32]; /* what the victim offered */
     unsigned alpn_count;

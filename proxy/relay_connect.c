@@ -25,12 +25,18 @@ static int target_as_named(struct relay *relay, struct err *err)
         name = (const char *)buf_head(&relay->victim.in) + head->host.at;
         len = head->host.len;
     }
+    if (relay->victim_h2) {
+        name = relay->authority;
+        len = name ? strlen(name) : 0;
+    }
     relay->target.tls = flow->tls;
     if (len && !target_from_host(name, len, port, &relay->target))
         return 0;
     err_set(err, relay->victim_h2
-                     ? "HTTP/2 without TLS names its server in frames that "
-                       "come later; this proxy needs an upstream for it"
+                     ? "HTTP/2 without TLS names its server in its first "
+                       "request, which did not come; for a victim that waits "
+                       "for the server's word before, give the proxy "
+                       "--upstream"
                      : "the victim named no server");
     return -1;
 }

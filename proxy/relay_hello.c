@@ -5,6 +5,7 @@
 #include "proxy/relay_parts.h"
 
 #include "proxy/facts.h"
+#include "proxy/h2_peek.h"
 #include "proxy/streams.h"
 
 #include <string.h>
@@ -126,6 +127,24 @@ static enum relay_state broken_promise(struct relay *relay)
     return relay_cut(relay, FLOW_FAILED);
 }
 
+/* Nothing but a request will say where this goes. */
+static bool must_be_named(const struct relay *relay)
+{
+    return !way_target(relay->way) && !way_takes_over(relay->way) &&
+           !relay->asked;
+}
+
+/* False: the request that names the server is still to come. */
+static bool learn_authority(struct relay *relay)
+{
+    const struct buf *in = &relay->victim.in;
+    char name[H2_PEEK_NAME];
+    int there = h2_peek_authority(buf_head(in), buf_len(in), name);
+    if (there > 0)
+        relay->authority = arena_text(&relay->flow.arena, name);
+    return there || buf_len(in) >= HELLO_MOST;
+}
+
 /* HTTP/2 at once, by prior knowledge (RFC 9113 3.3)? -1: not known yet. */
 static int speaks_h2(struct relay *relay)
 {
@@ -133,11 +152,23 @@ static int speaks_h2(struct relay *relay)
     int h2 = options_of(relay)->h2 == PROXY_H2_OFF
                  ? 0
                  : streams_looks_like_h2(buf_head(in), buf_len(in));
+    relay->unnamed = h2 > 0 && must_be_named(relay) && !learn_authority(relay);
+    if (relay->unnamed)
+        return -1;
     if (h2 > 0) {
         relay->victim_h2 = true;
         relay->protocol = TARGET_HTTP;
     }
     return h2;
+}
+
+/* It will not be named: that is said in HTTP/2. */
+enum relay_state relay_hello_late(struct relay *relay)
+{
+    relay->unnamed = false;
+    relay->victim_h2 = true;
+    relay->protocol = TARGET_HTTP;
+    return RELAY_CONNECT;
 }
 
 /* No room for it. Silence tells nobody how to say so: the victim has a moment

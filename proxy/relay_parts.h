@@ -48,6 +48,9 @@ enum relay_state relay_step_server_tls(struct relay *relay);
 enum relay_state relay_step_victim_tls(struct relay *relay);
 enum relay_state relay_step_stream(struct relay *relay);
 
+/* HELLO took too long, and the victim waits for a word in HTTP/2. */
+enum relay_state relay_hello_late(struct relay *relay);
+
 /* Is the victim's TLS left alone? The server is known by now. Decides, reports
  * it, and begins to look. */
 bool relay_lets_pass(struct relay *relay);

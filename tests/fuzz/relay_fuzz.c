@@ -394,6 +394,8 @@ void fuzz_seeds(void (*add)(const void *bytes, size_t len))
     ADD("\x04" HELLO T S "nonsense" V R);
     ADD("\x04"
         "GET / HTTP/1.1\r\nHost: 127.0.0.1:\xffp\r\n\r\n" S OK V H);
+    ADD("\x04" PREFACE "\0\0\x14\x01\x05\0\0\0\x01\x82\x86\x84\x41\x0f"
+        "127.0.0.1:\xffp" T S "\0\0\0\x04\0\0\0\0\0" V H2_MORE T H);
     ADD("\x05"
         "GET http://127.0.0.1:\xffp/ HTTP/1.1\r\nHost: 127.0.0.1:\xffp"
         "\r\n\r\n" S OK V H);
