@@ -31,8 +31,10 @@ struct lie {
 
 static enum hook_act answer(const struct lie *lie, struct dns_talk *talk)
 {
-    const struct dns_given given = {lie->type, lie->ttl, lie->address,
-                                    lie->address_len};
+    const struct dns_given given = {.type = lie->type,
+                                    .ttl = lie->ttl,
+                                    .data = lie->address,
+                                    .len = lie->address_len};
     bool denies = lie->how == HOW_NXDOMAIN;
     /* Of the other family there is nothing: else the victim would take the
      * true address. */

@@ -2,6 +2,7 @@
 #include "attacks/hold_parts.h"
 
 #include "proxy/message_text.h"
+#include "proxy/messages.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,9 +25,22 @@ static int add_text(struct buf *out, const char *text)
     return text ? hold_escape(out, text, strlen(text), false) : 0;
 }
 
+/* "3  ws bank.lab.test/chat to server, text, 15 bytes" */
+static int hold_socket_line(const struct held *held, struct buf *out)
+{
+    const struct message *copy = &held->copy;
+    return buf_printf(out, "%u  ws ", held->number) ||
+           add_text(out, copy->host) || add_text(out, copy->target) ||
+           buf_printf(out, " to %s, %s, %zu bytes%s", copy->method,
+                      copy->reason, buf_len(&copy->body),
+                      held->changed ? ", edited" : "");
+}
+
 int hold_line(const struct held *held, struct buf *out)
 {
     const struct message *message = &held->copy;
+    if (held->is_socket)
+        return hold_socket_line(held, out);
     bool request = message->kind == HTTP1_REQUEST;
     int bad = buf_printf(out, "%u  ", held->number) ||
               add_text(out, message->method) || buf_append_text(out, " ") ||
@@ -85,6 +99,21 @@ static void unlink_held(struct held *held)
 
 /* ---- stopping ------------------------------------------------------------ */
 
+/* With the lock. */
+static enum hook_act enlist(struct hold *hold, struct held *held,
+                            struct flow *flow)
+{
+    held->number = ++hold->numbers;
+    held->hold = hold;
+    held->flow = flow;
+    held->since = uv_hrtime();
+    *hold->last = held;
+    hold->last = &held->next;
+    tell(held, "held ", "");
+    write_event(held, "held");
+    return HOOK_WAIT;
+}
+
 static enum hook_act on_message(void *config, struct flow *flow,
                                 struct message *message)
 {
@@ -95,19 +124,59 @@ static enum hook_act on_message(void *config, struct flow *flow,
     bool stop = hold->filter && filter_holds(hold->filter, &subject);
     struct held *held = stop ? calloc(1, sizeof *held) : NULL;
     if (held && !message_copy(&held->copy, message, &held->arena)) {
-        held->number = ++hold->numbers;
-        held->hold = hold;
-        held->flow = flow;
         held->real = message;
-        held->since = uv_hrtime();
-        *hold->last = held;
-        hold->last = &held->next;
-        tell(held, "held ", "");
-        write_event(held, "held");
-        act = HOOK_WAIT;
+        act = enlist(hold, held, flow);
     } else if (held) {
-        arena_free(&held->arena);
-        free(held);
+        free_held(held);
+    }
+    uv_mutex_unlock(&hold->lock);
+    return act;
+}
+
+static const char *text_in(struct arena *arena, struct filter_text text)
+{
+    return arena_copy(arena, text.len ? text.bytes : "", text.len);
+}
+
+/* Its copy, with what its line says. -1 when memory is out. */
+static int copy_socket(struct held *held, const struct filter_subject *subject,
+                       const struct socket_message *socket)
+{
+    struct message *copy = &held->copy;
+    *copy = (struct message){.kind = HTTP1_RESPONSE,
+                             .arena = &held->arena,
+                             .method =
+                                 socket->to == LEG_SERVER ? "server" : "victim",
+                             .reason = socket->text ? "text" : "binary",
+                             .host = text_in(&held->arena, subject->host),
+                             .target = text_in(&held->arena, subject->target)};
+    return !copy->host || !copy->target ||
+                   message_set_body(copy,
+                                    buf_len(&socket->body)
+                                        ? buf_head(&socket->body)
+                                        : (const uint8_t *)"",
+                                    buf_len(&socket->body))
+               ? -1
+               : 0;
+}
+
+/* Only for a filter that speaks of `kind`: see rules_other.c. */
+static enum hook_act on_socket(void *config, struct flow *flow,
+                               struct socket_message *socket)
+{
+    struct hold *hold = config;
+    struct filter_subject subject = messages_subject(flow, socket);
+    enum hook_act act = HOOK_PASS;
+    uv_mutex_lock(&hold->lock);
+    bool stop = hold->filter && filter_uses(hold->filter, FILTER_KIND) &&
+                filter_holds(hold->filter, &subject);
+    struct held *held = stop ? calloc(1, sizeof *held) : NULL;
+    if (held && !copy_socket(held, &subject, socket)) {
+        held->is_socket = true;
+        held->socket = socket;
+        act = enlist(hold, held, flow);
+    } else if (held) {
+        free_held(held);
     }
     uv_mutex_unlock(&hold->lock);
     return act;
@@ -128,6 +197,20 @@ static bool wants_body(void *config, struct flow *flow,
     return wants;
 }
 
+/* With the lock: nothing comes of it. What is decided lies in the mail to
+ * this thread, and is freed there. */
+static void give_up(struct held *held)
+{
+    held->real = NULL;
+    held->socket = NULL;
+    if (held->decided)
+        return;
+    tell(held, "gone ", ": nobody waits for it any more");
+    write_event(held, "gone");
+    unlink_held(held);
+    free_held(held);
+}
+
 static void on_abandon(void *config, struct flow *flow, struct message *message)
 {
     struct hold *hold = config;
@@ -135,16 +218,22 @@ static void on_abandon(void *config, struct flow *flow, struct message *message)
     uv_mutex_lock(&hold->lock);
     for (struct held *it = hold->first, *next; it; it = next) {
         next = it->next;
-        if (it->real != message)
-            continue;
-        it->real = NULL;
-        /* What is decided lies in the mail to this thread. */
-        if (it->decided)
-            continue;
-        tell(it, "gone ", ": nobody waits for it any more");
-        write_event(it, "gone");
-        unlink_held(it);
-        free_held(it);
+        if (it->real == message)
+            give_up(it);
+    }
+    uv_mutex_unlock(&hold->lock);
+}
+
+/* Messages of WebSockets go with their flow. */
+static void on_end(void *config, struct flow *flow, enum flow_end why)
+{
+    struct hold *hold = config;
+    (void)why;
+    uv_mutex_lock(&hold->lock);
+    for (struct held *it = hold->first, *next; it; it = next) {
+        next = it->next;
+        if (it->is_socket && it->socket && it->flow == flow)
+            give_up(it);
     }
     uv_mutex_unlock(&hold->lock);
 }
@@ -172,6 +261,22 @@ static int take_over_answer(const struct message *copy, struct message *real)
     return answer && !message_copy(answer, copy->answer, real->arena) ? 0 : -1;
 }
 
+/* Frees it first: what resumes may close the flow. */
+static void go_on_socket(struct held *held)
+{
+    struct flow *flow = held->flow;
+    struct socket_message *socket = held->socket;
+    enum hook_act act = held->act;
+    if (socket && act == HOOK_CHANGED) {
+        struct buf old = socket->body;
+        socket->body = held->copy.body;
+        held->copy.body = old;
+    }
+    free_held(held);
+    if (socket)
+        socket_resume(flow, socket->to, act);
+}
+
 /* On the flow's thread. The held one is not in the list any more. */
 static void go_on(void *argument)
 {
@@ -180,6 +285,10 @@ static void go_on(void *argument)
     uv_mutex_lock(&hold->lock);
     unlink_held(held);
     uv_mutex_unlock(&hold->lock);
+    if (held->is_socket) {
+        go_on_socket(held);
+        return;
+    }
     struct message *real = held->real;
     enum hook_act act = held->act;
     if (real && ((act == HOOK_CHANGED && take_over(&held->copy, real)) ||
@@ -229,7 +338,9 @@ int hold_new(const char *filter, hold_notice *notice, void *context,
                       .wants_body = wants_body,
                       .on_request = on_message,
                       .on_response = on_message,
-                      .on_abandon = on_abandon};
+                      .on_message = on_socket,
+                      .on_abandon = on_abandon,
+                      .on_end = on_end};
     if (filter && strcmp(filter, "off") != 0) {
         hold->filter_text = strdup(filter);
         if (!hold->filter_text ||

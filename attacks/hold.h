@@ -4,7 +4,9 @@
  * and let them go. The hook stops what a filter chooses, on the threads of the
  * proxy; the commands come from a thread of their own and never make a loop
  * wait. What is held is a copy, so nobody edits what another thread may free;
- * it becomes the message when it goes on.
+ * it becomes the message when it goes on. A filter that speaks of `kind` stops
+ * messages of WebSockets, too, which are bodies without a head. Questions of
+ * DNS are never held: who asks waits some seconds only, and asks again.
  *
  *   list                   what is held
  *   show N                 number N as a text

@@ -17,6 +17,9 @@ struct held {
     struct hold *hold;
     struct flow *flow;
     struct message *real; /* NULL: it will not be sent any more */
+    bool is_socket;       /* a message of a WebSocket: its copy is a body, a
+                             host and a target, and instead of `real` it is */
+    struct socket_message *socket;
     struct message copy;
     struct arena arena;
     uint64_t since;    /* uv_hrtime() */

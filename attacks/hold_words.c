@@ -80,7 +80,10 @@ static int show_text(struct order *order, bool escaped)
     struct held *held = which(order->hold, order->rest, order->err);
     if (!held)
         return -1;
-    int bad = message_text_write(&held->copy, &text);
+    const struct buf *body = &held->copy.body;
+    int bad = !held->is_socket ? message_text_write(&held->copy, &text)
+              : buf_len(body) ? buf_append(&text, buf_head(body), buf_len(body))
+                              : 0;
     size_t len = buf_len(&text);
     if (!bad)
         bad = escaped ? hold_escape(order->out, buf_head(&text), len, true)
@@ -145,6 +148,11 @@ static int act(struct order *order)
     const char *rest =
         skip_space(order->rest + strspn(order->rest, "0123456789"));
     bool body = !strncmp(order->words, "replace", 7) && !names_a_part(rest);
+    if (held->is_socket && !body && strncmp(rest, "body ", 5) != 0) {
+        err_code(order->err, EXIT_USAGE,
+                 "a message of a WebSocket is a body and nothing else");
+        return -1;
+    }
     int bad =
         buf_printf(&action, "%.*s %s%s", (int)verb, order->words,
                    body ? "body " : "", rest) ||
@@ -278,7 +286,9 @@ int hold_put(struct hold *hold, unsigned number, const char *text, size_t len,
     snprintf(word, sizeof word, "%u", number);
     uv_mutex_lock(&hold->lock);
     struct held *held = which(hold, word, err);
-    int rc = held ? message_text_read(&held->copy, text, len, err) : -1;
+    int rc = !held             ? -1
+             : held->is_socket ? message_set_body(&held->copy, text, len)
+                               : message_text_read(&held->copy, text, len, err);
     if (!rc)
         held->changed = true;
     uv_mutex_unlock(&hold->lock);

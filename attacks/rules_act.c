@@ -238,4 +238,5 @@ void rules_fill_hook(struct rules *rules)
             if (action->kind == RULE_DROP)
                 hook->wants |= HOOK_WANTS_VICTIM;
     }
+    rules_fill_others(rules);
 }

@@ -17,7 +17,15 @@ enum rule_kind {
     RULE_KINDS
 };
 
-enum rule_when { RULE_REQUEST = 1, RULE_RESPONSE = 2, RULE_BOTH = 3 };
+enum rule_when {
+    RULE_REQUEST = 1,
+    RULE_RESPONSE = 2,
+    RULE_BOTH = 3,
+    RULE_MESSAGE = 4,  /* of a WebSocket */
+    RULE_SPOKEN = 7,   /* BOTH and that */
+    RULE_QUESTION = 8, /* of DNS, and its answer */
+    RULE_ALL = 15,
+};
 
 struct rule_row {
     const char *words, *takes, *arguments;
@@ -59,7 +67,8 @@ enum hook_act rules_act(const struct rule_action *action,
                         const struct event_where *where,
                         struct message *message);
 
-/* The callbacks that the rules need. */
+/* The callbacks that the rules need: for HTTP, and for what is not. */
 void rules_fill_hook(struct rules *rules);
+void rules_fill_others(struct rules *rules);
 
 #endif

@@ -99,6 +99,59 @@ static size_t read_name(const uint8_t *bytes, size_t len, size_t at,
     return after ? after : at + 1;
 }
 
+static int decimal(const char *text)
+{
+    int value = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return -1;
+        value = value * 10 + text[i] - '0';
+    }
+    return value < 256 ? value : -1;
+}
+
+/* The label at *text, behind its length; its dot is left. -1: there is none. */
+static int label_bytes(const char **text, uint8_t *out)
+{
+    const char *at = *text;
+    int len = 0;
+    for (; *at && *at != '.'; len++) {
+        int byte = (unsigned char)*at++;
+        if (byte == '\\') {
+            byte = decimal(at);
+            at += byte >= 0 ? 3 : 1;
+            if (byte < 0 && !(byte = (unsigned char)at[-1]))
+                return -1;
+        }
+        if (len == 63)
+            return -1;
+        out[1 + len] = (uint8_t)byte;
+    }
+    out[0] = (uint8_t)len;
+    *text = at;
+    return len ? len : -1;
+}
+
+int dns_name_bytes(const char *text, uint8_t out[DNS_NAME_BYTES],
+                   size_t *out_len)
+{
+    uint8_t label[64];
+    size_t used = 0;
+    if (!strcmp(text, "."))
+        text++;
+    while (*text) {
+        int len = label_bytes(&text, label);
+        if (len < 0 || used + 2 + (size_t)len > DNS_NAME_BYTES)
+            return -1;
+        memcpy(out + used, label, 1 + (size_t)len);
+        used += 1 + (size_t)len;
+        text += *text == '.';
+    }
+    out[used++] = 0;
+    *out_len = used;
+    return 0;
+}
+
 /* ---- reading ------------------------------------------------------------- */
 
 /* The record at `at`; what follows it, or 0 with a sentence. */
@@ -297,14 +350,17 @@ int dns_put_address(uint8_t *message, const struct dns_record *record,
 
 static int append_given(struct buf *out, const struct dns_given *given)
 {
-    /* The name is that of the question: a pointer to where it stands. */
-    uint8_t tail[2 + RECORD_TAIL] = {0xc0, DNS_HEAD};
+    /* A pointer to where the question stands. */
+    static const uint8_t asked[] = {0xc0, DNS_HEAD};
+    uint8_t tail[RECORD_TAIL];
     assert(given->len <= 512);
-    put16(tail + 2, given->type);
-    put16(tail + 4, CLASS_IN);
-    put32(tail + 6, given->ttl);
-    put16(tail + 10, (unsigned)given->len);
-    return buf_append(out, tail, sizeof tail) ||
+    put16(tail, given->type);
+    put16(tail + 2, CLASS_IN);
+    put32(tail + 4, given->ttl);
+    put16(tail + 8, (unsigned)given->len);
+    return buf_append(out, given->name ? given->name : asked,
+                      given->name ? given->name_len : sizeof asked) ||
+                   buf_append(out, tail, sizeof tail) ||
                    buf_append(out, given->data, given->len)
                ? -1
                : 0;

@@ -91,8 +91,16 @@ void dns_put_ttl(uint8_t *message, const struct dns_record *record,
 int dns_put_address(uint8_t *message, const struct dns_record *record,
                     const uint8_t *address, size_t len);
 
-/* What is to be said of the name that was asked for. */
+/* The bytes of a name, without pointers; \. and \DDD as dns_read() writes
+ * them. 0, or -1 if it is no name. */
+enum { DNS_NAME_BYTES = 255 };
+int dns_name_bytes(const char *text, uint8_t out[DNS_NAME_BYTES],
+                   size_t *out_len);
+
+/* One record that is to be said. */
 struct dns_given {
+    const uint8_t *name; /* as bytes; NULL: the one that was asked for */
+    size_t name_len;
     uint16_t type;
     uint32_t ttl;
     const uint8_t *data;

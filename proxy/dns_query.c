@@ -14,7 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWERS_TOLD = 32 };
+enum {
+    ANSWERS_TOLD = 32,
+    RECORD_TEXT = DNS_NAME_TEXT + DNS_DATA_TEXT + 64,
+};
 
 /* ---- what is told -------------------------------------------------------- */
 
@@ -52,7 +55,18 @@ static void tell_query(const struct dns_query *query, enum event_leg leg,
           event_text(query->asked.name, strlen(query->asked.name), 1024), type);
 }
 
-/* ["bank.lab.test 300 A 127.0.0.1", ...] */
+/* "bank.lab.test 300 A 127.0.0.1"; its length. */
+static int record_text(const struct buf *answer,
+                       const struct dns_record *record, char out[RECORD_TEXT])
+{
+    char type[DNS_WORD_TEXT], data[DNS_DATA_TEXT];
+    dns_type_text(record->type, type);
+    dns_data_text(buf_head(answer), buf_len(answer), record, data);
+    return snprintf(out, RECORD_TEXT, "%s %u %s %s", record->name, record->ttl,
+                    type, data);
+}
+
+/* A list of those. */
 static int list_answers(struct buf *out, const struct buf *answer,
                         const struct dns_message *message)
 {
@@ -64,14 +78,10 @@ static int list_answers(struct buf *out, const struct buf *answer,
          dns_next(buf_head(answer), buf_len(answer), i, &at, &record) &&
          record.answers;
          i++) {
-        char type[DNS_WORD_TEXT], data[DNS_DATA_TEXT];
-        char line[DNS_NAME_TEXT + DNS_DATA_TEXT + 64];
-        dns_type_text(record.type, type);
-        dns_data_text(buf_head(answer), buf_len(answer), &record, data);
-        int len = snprintf(line, sizeof line, "%s %u %s %s", record.name,
-                           record.ttl, type, data);
+        char line[RECORD_TEXT];
+        int len = record_text(answer, &record, line);
         bad = (i && buf_append_text(out, ",")) ||
-              event_append_text(out, line, (size_t)len, sizeof line);
+              event_append_text(out, line, (size_t)len, RECORD_TEXT);
     }
     return bad || buf_append_text(out, "]") ? -1 : 0;
 }
@@ -102,6 +112,28 @@ static void tell_answer(const struct dns_query *query, enum event_leg leg,
     buf_free(&list);
 }
 
+/* The records of an answer, a line each, and a NUL. */
+static int add_detail(const struct buf *answer, struct buf *out)
+{
+    struct dns_message message;
+    struct dns_record record;
+    const char *why;
+    if (dns_read(buf_head(answer), buf_len(answer), &message, &why))
+        return -1;
+    size_t at = message.question_end;
+    for (unsigned i = 0;
+         i < ANSWERS_TOLD &&
+         dns_next(buf_head(answer), buf_len(answer), i, &at, &record) &&
+         record.answers;
+         i++) {
+        char line[RECORD_TEXT];
+        int len = record_text(answer, &record, line);
+        if (buf_append(out, line, (size_t)len) || buf_append_text(out, "\n"))
+            return -1;
+    }
+    return buf_append(out, "", 1);
+}
+
 /* For a person: what was asked, and where that leads. `answer` is NULL when
  * there was none. */
 static void write_line(const struct dns_query *query, const struct buf *answer,
@@ -128,15 +160,21 @@ static void write_line(const struct dns_query *query, const struct buf *answer,
                                      .server = &query->flow.server,
                                      .flow = query->flow.id,
                                      .host = {name, line.host_len},
+                                     .type = {type, 0},
                                      .size_known = true,
                                      .size = line.up_bytes + line.down_bytes,
                                      .ms_known = true,
                                      .ms = ms};
     if (!options->on_line)
         return;
+    struct buf detail = {0};
     dns_type_text(query->asked.type, type);
+    subject.type.len = strlen(type);
     line.subject = &subject;
+    if (options->line_heads && answer && !add_detail(answer, &detail))
+        line.detail = (char *)buf_head(&detail);
     options->on_line(options->context, &line);
+    buf_free(&detail);
 }
 
 /* The first address, or why there is none. */

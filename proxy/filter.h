@@ -30,7 +30,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct dns_talk;
 struct filter;
+
+enum { FILTER_TYPE_TEXT = 16 };
 
 enum filter_field {
 #define FILTER_FIELD(symbol, name, kind, known, sentence) FILTER_##symbol,
@@ -44,6 +47,7 @@ enum filter_truth { FILTER_NO, FILTER_YES, FILTER_UNKNOWN };
 enum filter_moment {
     FILTER_AT_REQUEST,
     FILTER_AT_RESPONSE,
+    FILTER_AT_MESSAGE, /* of a WebSocket */
     FILTER_AT_END,
 };
 
@@ -60,10 +64,13 @@ struct filter_subject {
     const union address *victim, *server; /* NULL: not known */
     uint64_t flow, stream;
     struct filter_text sni, method, host, target, verdict;
-    int status;                               /* 0: not known */
+    struct filter_text body; /* AT_MESSAGE */
+    struct filter_text type; /* of a question of DNS: A, AAAA ... */
+    enum event_leg to;       /* AT_MESSAGE */
+    int status;              /* 0: not known */
     const struct message *request, *response; /* NULL: not known */
     bool size_known;
-    uint64_t size; /* AT_END: of both bodies */
+    uint64_t size; /* AT_END: of both bodies; AT_MESSAGE: its own */
     bool ms_known;
     uint64_t ms;
 };
@@ -92,5 +99,11 @@ bool filter_uses_body(const struct filter *filter);
 /* What a hook knows when it is shown a message. */
 struct filter_subject filter_subject_of(const struct flow *flow,
                                         const struct message *message);
+
+/* The same of a question of DNS, and of its answer if there is one. `type` is
+ * the room for what was asked for, and lives as long as the subject. */
+struct filter_subject filter_subject_of_dns(const struct flow *flow,
+                                            const struct dns_talk *talk,
+                                            char type[FILTER_TYPE_TEXT]);
 
 #endif

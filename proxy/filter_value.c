@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/filter_value.h"
 
+#include "proxy/dns.h"
+#include "proxy/hook.h"
+
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -89,7 +93,7 @@ static void body_of(const struct message *message, struct filter_value *value)
 static void size_of(const struct filter_subject *subject,
                     const struct message *message, struct filter_value *value)
 {
-    if (subject->moment == FILTER_AT_END) {
+    if (subject->moment >= FILTER_AT_MESSAGE) {
         set_number(value, subject->size_known, subject->size);
         return;
     }
@@ -158,6 +162,18 @@ static void url_of(const struct filter_subject *subject,
              buf_len(&cursor->url));
 }
 
+static void to_of(const struct filter_subject *subject,
+                  struct filter_value *value)
+{
+    enum event_leg to = subject->moment == FILTER_AT_REQUEST    ? LEG_SERVER
+                        : subject->moment == FILTER_AT_RESPONSE ? LEG_VICTIM
+                        : subject->moment == FILTER_AT_MESSAGE  ? subject->to
+                                                                : LEG_NONE;
+    set_string(value, to == LEG_SERVER   ? "server"
+                      : to == LEG_VICTIM ? "victim"
+                                         : NULL);
+}
+
 static void value_of(const struct filter_subject *subject,
                      enum filter_field field, struct filter_cursor *cursor,
                      struct filter_value *value)
@@ -187,6 +203,9 @@ static void value_of(const struct filter_subject *subject,
     case FILTER_RESPONSE:
         set_number(value, subject->moment != FILTER_AT_END,
                    subject->moment == FILTER_AT_RESPONSE);
+        break;
+    case FILTER_TO:
+        to_of(subject, value);
         break;
     case FILTER_METHOD:
         set_text(value, subject->method.bytes, subject->method.len);
@@ -226,6 +245,14 @@ bool filter_value_next(const struct filter_subject *subject,
                        struct filter_cursor *cursor, struct filter_value *value)
 {
     const struct message *message;
+    const struct filter_text *own = what->field == FILTER_BODY ? &subject->body
+                                    : what->field == FILTER_TYPE
+                                        ? &subject->type
+                                        : NULL;
+    if (own && own->bytes) {
+        set_text(value, own->bytes, own->len);
+        return !cursor->step++;
+    }
     switch (what->field) {
     case FILTER_VICTIM:
         return next_address(subject->victim, cursor, value);
@@ -288,4 +315,22 @@ struct filter_subject filter_subject_of(const struct flow *flow,
         .response = request ? NULL : message,
     };
     return subject;
+}
+
+struct filter_subject filter_subject_of_dns(const struct flow *flow,
+                                            const struct dns_talk *talk,
+                                            char type[FILTER_TYPE_TEXT])
+{
+    static_assert((int)FILTER_TYPE_TEXT >= (int)DNS_WORD_TEXT,
+                  "room for a type");
+    bool asked = !buf_len(talk->answer);
+    dns_type_text(talk->asked->type, type);
+    return (struct filter_subject){.moment = asked ? FILTER_AT_REQUEST
+                                                   : FILTER_AT_RESPONSE,
+                                   .kind = "dns",
+                                   .victim = &flow->victim,
+                                   .server = &flow->server,
+                                   .flow = flow->id,
+                                   .host = text_of(talk->asked->name),
+                                   .type = text_of(type)};
 }

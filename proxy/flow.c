@@ -54,10 +54,20 @@ void *flow_hook_state(const struct flow *flow, const struct hook *hook)
     return NULL;
 }
 
+void socket_resume(struct flow *flow, enum event_leg to, enum hook_act act)
+{
+    ask_resume(&flow->relay->asks[to == LEG_VICTIM], act);
+}
+
+int socket_wake(struct flow *flow, enum event_leg to, unsigned ms,
+                enum hook_act act)
+{
+    return ask_wake(&flow->relay->asks[to == LEG_VICTIM], ms, act);
+}
+
 int flow_wake(struct flow *flow, enum event_leg to, unsigned ms)
 {
-    struct ask *ask = &flow->relay->asks[to == LEG_VICTIM];
-    return ask_wake(ask, ms, HOOK_CHANGED);
+    return socket_wake(flow, to, ms, HOOK_CHANGED);
 }
 
 void flow_resume(struct flow *flow)

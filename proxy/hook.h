@@ -38,6 +38,7 @@ enum hook_wants {
 struct socket_message {
     enum event_leg to;
     bool text;       /* else binary */
+    bool dropped;    /* CHANGED: it goes nowhere */
     struct buf body; /* edit it; inflated if it came compressed */
 };
 
@@ -82,7 +83,8 @@ struct hook {
     void (*on_abandon)(void *config, struct flow *flow,
                        struct message *message);
     /* One message of a WebSocket, whole; control frames are not shown. One
-     * that does not fit is not either. It waits for flow_resume() only. */
+     * that does not fit is not either. It waits for socket_resume(),
+     * socket_wake() or flow_resume(). */
     enum hook_act (*on_message)(void *config, struct flow *flow,
                                 struct socket_message *message);
     /* A question of DNS, each a flow of its own, of which nothing else is
@@ -106,6 +108,11 @@ void hook_resume(struct message *message, enum hook_act act);
 /* The same by itself after so many milliseconds; return HOOK_WAIT behind it.
  * hook_resume() may come first. -1 when memory is out. */
 int hook_wake(struct message *message, unsigned ms, enum hook_act act);
+
+/* The same for a message of a WebSocket: PASS, CHANGED or CUT. */
+void socket_resume(struct flow *flow, enum event_leg to, enum hook_act act);
+int socket_wake(struct flow *flow, enum event_leg to, unsigned ms,
+                enum hook_act act);
 
 /* From any thread, while the flow lives: let the flow's thread call `call`.
  * That the flow still lives then is for the hook to know: on_abandon() and

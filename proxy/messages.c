@@ -34,10 +34,23 @@ struct way {
 struct messages {
     struct relay *relay;
     bool wanted; /* by a hook */
+    /* Of the request that began it. */
+    char host[NOTE_HOST], target[NOTE_TARGET];
+    size_t host_len, target_len;
     struct way up, down;
 };
 
 /* ---- life ---------------------------------------------------------------- */
+
+static void keep_request(struct messages *messages,
+                         const struct note_line *line)
+{
+    const char *host = line->text + line->method_len;
+    messages->host_len = line->host_len;
+    messages->target_len = line->target_len;
+    memcpy(messages->host, host, line->host_len);
+    memcpy(messages->target, host + line->host_len, line->target_len);
+}
 
 struct messages *messages_open(struct relay *relay, const char *protocol,
                                const char *extensions)
@@ -45,13 +58,16 @@ struct messages *messages_open(struct relay *relay, const char *protocol,
     struct websocket_deal deal;
     websocket_deal_read(&deal, extensions);
     bool wanted = wish_messages(relay);
+    const struct proxy_options *options = relay->worker->options;
     if (!protocol || strcasecmp(protocol, "websocket") || deal.other ||
-        (!wanted && !event_wanted()))
+        (!wanted && !event_wanted() && !options->on_line))
         return NULL;
     struct messages *messages = calloc(1, sizeof *messages);
     if (!messages)
         return NULL;
-    size_t most = wanted ? wish_most(relay) : LOG_MOST;
+    bool whole = wanted || (options->on_line && options->line_bodies);
+    size_t most = whole ? wish_most(relay) : LOG_MOST;
+    keep_request(messages, &relay->exchange.line);
     messages->relay = relay;
     messages->wanted = wanted;
     websocket_open(&messages->up.reader, &deal, true, most);
@@ -78,7 +94,8 @@ void messages_close(struct messages *messages)
 /* ---- events -------------------------------------------------------------- */
 
 static void tell(const struct end *end, bool came_in, uint64_t at, uint64_t len,
-                 const struct websocket_message *message, bool changed)
+                 const struct websocket_message *message, bool changed,
+                 bool dropped)
 {
     if (!event_wanted())
         return;
@@ -88,18 +105,95 @@ static void tell(const struct end *end, bool came_in, uint64_t at, uint64_t len,
     where.at = at;
     where.len = len;
     event("websocket.message", &where,
-          "\"opcode\":\"%s\",\"bytes\":%zu,\"compressed\":%s,\"changed\":%s,"
-          "\"whole\":%s,\"body\":%s",
-          websocket_opcode_name(message->opcode), message->len,
+          "\"opcode\":\"%s\",\"bytes\":%" PRIu64
+          ",\"compressed\":%s,\"changed\":%s,%s\"whole\":%s,\"body\":%s",
+          websocket_opcode_name(message->opcode), message->size,
           message->compressed ? "true" : "false", changed ? "true" : "false",
-          message->cut ? "false" : "true",
-          event_text(message->bytes, message->len, LOG_MOST));
+          dropped ? "\"dropped\":true," : "", message->cut ? "false" : "true",
+          event_text(message->bytes,
+                     message->len < LOG_MOST ? message->len : LOG_MOST,
+                     LOG_MOST));
+}
+
+/* ---- lines --------------------------------------------------------------- */
+
+/* What is known of every message of this flow. */
+static struct filter_subject subject_of(const struct flow *flow,
+                                        enum event_leg to)
+{
+    const struct messages *messages = flow->relay->messages;
+    const char *sni = flow->tls ? flow->server_name : NULL;
+    return (struct filter_subject){
+        .moment = FILTER_AT_MESSAGE,
+        .kind = "ws",
+        .tls = flow->tls,
+        .victim = &flow->victim,
+        .server = &flow->server,
+        .flow = flow->id,
+        .to = to,
+        .sni = {sni, sni ? strlen(sni) : 0},
+        .host = {messages->host, messages->host_len},
+        .target = {messages->target, messages->target_len},
+        .size_known = true};
+}
+
+struct filter_subject messages_subject(const struct flow *flow,
+                                       const struct socket_message *message)
+{
+    struct filter_subject subject = subject_of(flow, message->to);
+    subject.size = buf_len(&message->body);
+    subject.body.len = buf_len(&message->body);
+    subject.body.bytes =
+        subject.body.len ? (const char *)buf_head(&message->body) : "";
+    return subject;
+}
+
+/* For a person: it has gone on, or nowhere. */
+static void write_line(const struct relay *relay, enum event_leg to,
+                       const struct websocket_message *message, bool changed,
+                       bool dropped)
+{
+    const struct proxy_options *options = relay->worker->options;
+    if (!options->on_line)
+        return;
+    bool up = to == LEG_SERVER;
+    struct filter_subject subject = subject_of(&relay->flow, to);
+    subject.size = message->size;
+    subject.body = (struct filter_text){
+        message->len ? (const char *)message->bytes : "", message->len};
+    struct proxy_line line = {.kind = PROXY_LINE_MESSAGE,
+                              .spoken = websocket_opcode_name(message->opcode),
+                              .victim = &relay->flow.victim,
+                              .tls = relay->flow.tls,
+                              .host = subject.host.bytes,
+                              .host_len = subject.host.len,
+                              .target = subject.target.bytes,
+                              .target_len = subject.target.len,
+                              .up_bytes = up ? message->size : 0,
+                              .down_bytes = up ? 0 : message->size,
+                              .request_changed = up && changed,
+                              .response_changed = !up && changed,
+                              .dropped = dropped,
+                              .subject = &subject};
+    options->on_line(options->context, &line);
+}
+
+/* One that the hooks have seen, as it is now. */
+static struct websocket_message seen_by_hooks(const struct way *way)
+{
+    const struct buf *body = &way->message.body;
+    return (struct websocket_message){
+        .opcode = way->message.text ? WEBSOCKET_TEXT : WEBSOCKET_BINARY,
+        .bytes = buf_len(body) ? buf_head(body) : NULL,
+        .len = buf_len(body),
+        .size = buf_len(body),
+        .compressed = way->compressed};
 }
 
 static void tell_came(const struct way *way, const struct end *from,
                       const struct websocket_message *message)
 {
-    tell(from, true, way->at, way->end - way->at, message, false);
+    tell(from, true, way->at, way->end - way->at, message, false, false);
 }
 
 /* ---- sending ------------------------------------------------------------- */
@@ -116,12 +210,9 @@ static int send_raw(struct way *way, struct end *to, size_t at, size_t len)
 static int send_new(struct way *way, struct end *to)
 {
     uint8_t mask[4];
-    struct buf frame = {0}, *body = &way->message.body;
-    struct websocket_message now = {
-        .opcode = way->message.text ? WEBSOCKET_TEXT : WEBSOCKET_BINARY,
-        .bytes = buf_head(body),
-        .len = buf_len(body),
-    };
+    struct buf frame = {0};
+    struct websocket_message now = seen_by_hooks(way);
+    now.compressed = false;
     uint64_t at = end_output_at(to);
     int rc = -1;
     /* RFC 6455 10.3: nobody may foresee it. */
@@ -132,7 +223,7 @@ static int send_new(struct way *way, struct end *to)
         rc = end_send(to, buf_head(&frame), buf_len(&frame));
     buf_free(&frame);
     if (!rc)
-        tell(to, false, at, end_output_at(to) - at, &now, true);
+        tell(to, false, at, end_output_at(to) - at, &now, true, false);
     return rc;
 }
 
@@ -151,6 +242,7 @@ static int keep_message(struct way *way, const struct end *to,
 {
     way->message.to = to->leg;
     way->message.text = message->opcode == WEBSOCKET_TEXT;
+    way->message.dropped = false;
     way->compressed = message->compressed;
     way->waits = true;
     buf_clear(&way->message.body);
@@ -173,9 +265,15 @@ static enum hook_act ask(struct messages *messages, struct way *way,
     way->plain |=
         act == HOOK_CHANGED && way->reader.deflates && !way->reader.resets;
     bool anew = act == HOOK_CHANGED || (way->plain && way->compressed);
-    if (anew ? send_new(way, from->peer)
-             : send_raw(way, from->peer, 0, buf_len(&way->raw)))
+    bool dropped = act == HOOK_CHANGED && way->message.dropped;
+    if (!dropped && (anew ? send_new(way, from->peer)
+                          : send_raw(way, from->peer, 0, buf_len(&way->raw))))
         return HOOK_CUT;
+    struct websocket_message now = seen_by_hooks(way);
+    if (dropped)
+        tell(from->peer, false, end_output_at(from->peer), 0, &now, true, true);
+    write_line(relay, from->peer->leg, &now, act == HOOK_CHANGED && !dropped,
+               dropped);
     buf_clear(&way->raw);
     buf_clear(&way->message.body);
     way->frame_at = 0;
@@ -220,12 +318,15 @@ static enum hook_act read_step(struct messages *messages, struct way *way,
     switch (step) {
     case WEBSOCKET_CONTROL:
         tell_came(way, from, message);
+        write_line(messages->relay, from->peer->leg, message, false, false);
         return sent(messages, send_raw(way, from->peer, way->frame_at,
                                        len - way->frame_at));
     case WEBSOCKET_MESSAGE:
         tell_came(way, from, message);
-        if (message->cut || way->over || !messages->wanted)
+        if (message->cut || way->over || !messages->wanted) {
+            write_line(messages->relay, from->peer->leg, message, false, false);
             return let_go(messages, way, from);
+        }
         if (keep_message(way, from->peer, message))
             return sent(messages, -1);
         return ask(messages, way, from);
@@ -239,6 +340,11 @@ static enum hook_act read_step(struct messages *messages, struct way *way,
     if (!messages->wanted || way->over || len > way->reader.most)
         return let_go(messages, way, from);
     return HOOK_PASS;
+}
+
+bool messages_wait(const struct messages *messages, const struct end *from)
+{
+    return from->leg == LEG_VICTIM ? messages->up.waits : messages->down.waits;
 }
 
 enum hook_act messages_pass(struct messages *messages, struct end *from)

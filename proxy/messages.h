@@ -7,6 +7,7 @@
 #ifndef PROXY_MESSAGES_H
 #define PROXY_MESSAGES_H
 
+#include "proxy/filter.h"
 #include "proxy/hook.h"
 
 struct end;
@@ -20,6 +21,13 @@ struct relay;
 struct messages *messages_open(struct relay *relay, const char *protocol,
                                const char *extensions);
 void messages_close(struct messages *messages); /* NULL: nothing happens */
+
+/* What a condition can know of a message that a hook is shown. */
+struct filter_subject messages_subject(const struct flow *flow,
+                                       const struct socket_message *message);
+
+/* A whole message of this end is kept until a hook has made up its mind. */
+bool messages_wait(const struct messages *messages, const struct end *from);
 
 /* Pass on what this end's input holds. WAIT: a hook needs time. CUT: a rule of
  * RFC 6455 is broken, a hook wants it, or an end is gone. */

@@ -304,9 +304,9 @@ void note_line_asked(struct note_line *line, const struct relay *relay,
 {
     size_t used = 0;
     line->began = uv_now(relay->worker->loop);
-    line->method_len = keep(line, &used, bytes, head->method, 32);
-    line->host_len = keep(line, &used, bytes, head->host, 96);
-    line->target_len = keep(line, &used, bytes, path_of(head), 192);
+    line->method_len = keep(line, &used, bytes, head->method, NOTE_METHOD);
+    line->host_len = keep(line, &used, bytes, head->host, NOTE_HOST);
+    line->target_len = keep(line, &used, bytes, path_of(head), NOTE_TARGET);
     line->status = 0;
     line->request_changed = line->response_changed = false;
     line->up_bytes = line->down_bytes = 0;

@@ -33,8 +33,9 @@ struct note {
 };
 
 /* Texts of the request for the line, cut to fit. */
+enum { NOTE_METHOD = 32, NOTE_HOST = 96, NOTE_TARGET = 192 };
 struct note_line {
-    char text[320];
+    char text[NOTE_METHOD + NOTE_HOST + NOTE_TARGET];
     uint16_t method_len, host_len, target_len;
     int status;
     const char *version; /* NULL: HTTP/1.1 on both legs */

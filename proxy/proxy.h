@@ -28,12 +28,14 @@ struct filter_subject;
 struct wire;
 
 enum proxy_line_kind {
-    PROXY_LINE_HTTP,  /* one exchange */
-    PROXY_LINE_TLS,   /* TLS that we opened and that never came to one */
-    PROXY_LINE_BYTES, /* a flow that was neither, or what followed a 101 */
+    PROXY_LINE_HTTP,    /* one exchange */
+    PROXY_LINE_TLS,     /* TLS that we opened and that never came to one */
+    PROXY_LINE_BYTES,   /* a flow that was neither, or what followed a 101 */
+    PROXY_LINE_MESSAGE, /* one message of a WebSocket; its bytes are the body
+                           of the subject */
 };
 
-/* Something is over, for a person. Texts are bytes of the network, as they
+/* Something is over, or has passed, for a person. Texts are bytes of the network, as they
  * came: escape them. */
 struct proxy_line {
     enum proxy_line_kind kind;
@@ -41,7 +43,8 @@ struct proxy_line {
     const char *method, *host, *target; /* NULL: no HTTP was spoken */
     size_t method_len, host_len, target_len;
     int status;                    /* 0: none */
-    uint64_t up_bytes, down_bytes; /* of the bodies, or of all */
+    uint64_t up_bytes, down_bytes; /* of the bodies, or of all; MESSAGE: one of
+                                      them is 0 */
     bool tls;
     bool request_changed, response_changed; /* by a hook */
     uint64_t ms;                            /* how long it took */
@@ -51,7 +54,9 @@ struct proxy_line {
                             TLS that was left alone */
     const char *how;     /* alert name or close style, NULL. DNS: the answer */
     const char *spoken;  /* BYTES: "raw", "ws", "dns", "tls" that was left
-                            alone */
+                            alone. MESSAGE: "text", "binary", "close" ... */
+    bool dropped;        /* MESSAGE: by a hook */
+    const char *detail;  /* DNS: the records of the answer, a line each; NULL */
     const struct filter_subject *subject; /* the same, for a condition */
 };
 

@@ -126,7 +126,8 @@ static enum relay_state pump(struct relay *relay, struct end *from)
         if (end_blocked(to))
             return RELAY_STREAM;
         end_decrypt(from, 1);
-        if (!buf_len(end_input(from)) || held_back(relay, from))
+        bool waits = relay->messages && messages_wait(relay->messages, from);
+        if (!waits && (!buf_len(end_input(from)) || held_back(relay, from)))
             break;
         many |= buf_len(end_input(from)) >= POUR_LEAST / 2;
         enum hook_act act = relay->messages

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/script.h"
+#include "proxy/script_dns.h"
 #include "proxy/script_flow.h"
 
 #include "proxy/script_text.h"
@@ -281,6 +282,18 @@ static enum hook_act on_message(void *config, struct flow *flow,
                message->to == LEG_SERVER ? LEG_VICTIM : LEG_SERVER);
 }
 
+static enum hook_act on_dns(void *config, struct flow *flow,
+                            struct dns_talk *talk)
+{
+    bool asked = !buf_len(talk->answer);
+    struct script_dns dns = {.talk = talk};
+    struct script_view view = {.flow = flow, .dns = &dns};
+    enum hook_act act =
+        run(config, "on_dns", &view, asked ? LEG_VICTIM : LEG_SERVER);
+    script_dns_close(&dns);
+    return act;
+}
+
 /* ---- loading ------------------------------------------------------------- */
 
 static int read_file(struct script *script, const char *path, struct err *err)
@@ -328,10 +341,13 @@ static int fill_hook(struct script *script, struct machine *machine,
     }
     if (defines(machine, "on_message"))
         hook->on_message = on_message;
-    if (hook->on_request || hook->on_response || hook->on_message)
+    if (defines(machine, "on_dns"))
+        hook->on_dns = on_dns;
+    if (hook->on_request || hook->on_response || hook->on_message ||
+        hook->on_dns)
         return 0;
     err_code(err, EXIT_LAB_INVALID,
-             "%s defines no on_request, on_response or on_message",
+             "%s defines no on_request, on_response, on_message or on_dns",
              script->name);
     return -1;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * A hook written in Lua 5.4: a text file that defines on_request(flow),
- * on_response(flow) or on_message(flow), which is for WebSockets. What a flow has stands in
- * script_members.def (`mitmlab help script`): the message's parts, to be read
- * and assigned, what is known of the connection, and answer(), delay(), drop()
- * and abort(). The
+ * on_response(flow), on_message(flow), which is for WebSockets, or
+ * on_dns(flow). What a flow has stands in script_members.def (`mitmlab help
+ * script`): the message's parts, to be read and assigned, what is known of the
+ * connection, and answer(), delay(), drop() and abort(). on_dns comes twice,
+ * with a question, and with what the resolver says to it. The
  * script has string, table, math and utf8, and no door out; it may use so much
  * memory and so many instructions a call and no more. A mistake in it is an
  * event (script.error) and a line on stderr, and what it was shown goes on

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/script_flow.h"
 
+#include "proxy/script_dns.h"
+
 #include <lauxlib.h>
 #include <string.h>
 
@@ -33,7 +35,7 @@ static void will_change(lua_State *lua, struct script_view *view)
     struct message *message = view->message;
     if (view->changed)
         return;
-    if (view->socket) {
+    if (!message) {
         view->changed = true;
         return;
     }
@@ -49,7 +51,7 @@ static void will_change(lua_State *lua, struct script_view *view)
 
 void script_flow_undo(struct script_view *view)
 {
-    if (!view->changed || view->socket)
+    if (!view->changed || !view->message)
         return;
     struct buf body = view->message->body;
     memcpy(view->message->fields, view->fields,
@@ -342,6 +344,48 @@ static int get_abort(lua_State *lua, struct script_view *view)
     return 1;
 }
 
+/* ---- DNS ----------------------------------------------------------------- */
+
+static int get_dns_name(lua_State *lua, struct script_view *view)
+{
+    return script_dns_push_name(lua, view->dns);
+}
+
+static int get_dns_type(lua_State *lua, struct script_view *view)
+{
+    return script_dns_push_type(lua, view->dns);
+}
+
+static int get_dns_answers(lua_State *lua, struct script_view *view)
+{
+    return script_dns_push_answers(lua, view->dns);
+}
+
+static int get_dns_rcode(lua_State *lua, struct script_view *view)
+{
+    return script_dns_push_rcode(lua, view->dns);
+}
+
+static int get_dns_ttl(lua_State *lua, struct script_view *view)
+{
+    return script_dns_push_ttl(lua, view->dns);
+}
+
+static void set_dns_answers(lua_State *lua, struct script_view *view)
+{
+    script_dns_set_answers(lua, view->dns);
+}
+
+static void set_dns_rcode(lua_State *lua, struct script_view *view)
+{
+    script_dns_set_rcode(lua, view->dns);
+}
+
+static void set_dns_ttl(lua_State *lua, struct script_view *view)
+{
+    script_dns_set_ttl(lua, view->dns);
+}
+
 /* ---- the table ----------------------------------------------------------- */
 
 enum {
@@ -349,6 +393,7 @@ enum {
     KIND_RESPONSE = HTTP1_RESPONSE,
     KIND_BOTH,
     KIND_MESSAGE,
+    KIND_QUESTION,
     KIND_ANY
 };
 
@@ -379,8 +424,16 @@ static const struct member *check_member(lua_State *lua)
 static bool has_member(const struct script_view *view,
                        const struct member *member)
 {
-    return member->kind == KIND_ANY ||
-           (member->kind == KIND_MESSAGE) == (view->socket != NULL);
+    switch (member->kind) {
+    case KIND_ANY:
+        return true;
+    case KIND_MESSAGE:
+        return view->socket;
+    case KIND_QUESTION:
+        return view->dns;
+    default:
+        return view->message;
+    }
 }
 
 static bool may_assign(const struct script_view *view,
@@ -388,7 +441,7 @@ static bool may_assign(const struct script_view *view,
 {
     if (!member->set || !has_member(view, member))
         return false;
-    return view->socket || member->kind == KIND_BOTH ||
+    return !view->message || member->kind == KIND_BOTH ||
            member->kind == (int)view->message->kind;
 }
 
@@ -545,6 +598,9 @@ static enum hook_act apply_socket(struct script_view *view)
     struct buf *body = &view->socket->body;
     if (view->aborted)
         return HOOK_CUT;
+    view->socket->dropped = view->dropped;
+    if (view->dropped)
+        return HOOK_CHANGED;
     /* Room first: what goes on unchanged must be whole. */
     if (!view->changed || !view->body || !buf_reserve(body, view->body_len + 1))
         return HOOK_PASS;
@@ -558,6 +614,9 @@ enum hook_act script_flow_apply(struct script_view *view)
     enum hook_act act = HOOK_PASS;
     if (view->socket)
         return apply_socket(view);
+    if (view->dns)
+        return view->dropped || view->aborted ? HOOK_CUT
+                                              : script_dns_apply(view->dns);
     if (view->body &&
         message_set_body(view->message, view->body, view->body_len)) {
         script_flow_undo(view);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a script sees as `flow`: the members of script_members.def, on the
- * message that a hook was shown, of HTTP or of a WebSocket. Used by script.c only. */
+ * What a script sees as `flow`: the members of script_members.def, on what a
+ * hook was shown: a message of HTTP or of a WebSocket, a question of DNS. Used
+ * by script.c only. */
 #ifndef PROXY_SCRIPT_FLOW_H
 #define PROXY_SCRIPT_FLOW_H
 
@@ -9,12 +10,13 @@
 
 #include <lua.h>
 
-/* One message, during one call. Zero it but for the flow and one of the two
- * messages. */
+/* One message, during one call. Zero it but for the flow and one of the
+ * three. */
 struct script_view {
     struct flow *flow;
-    struct message *message;
-    struct socket_message *socket; /* NULL: it is HTTP */
+    struct message *message;       /* of HTTP */
+    struct socket_message *socket; /* or one of a WebSocket */
+    struct script_dns *dns;        /* or a question of DNS */
     struct message before;         /* as it was, fields included */
     struct message_field *fields;
     bool changed;
@@ -24,6 +26,7 @@ struct script_view {
     unsigned delay_ms;
 };
 
+struct script_dns;
 struct script_handle;
 
 /* What a Lua state knows as flow, flow.headers and flow.request_headers. */

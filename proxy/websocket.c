@@ -17,7 +17,8 @@ enum {
     INFLATE_PIECE = 16 * 1024,
     /* A message that would grow beyond this many times what is kept of it is
      * a bomb: its rest would cost us time only. */
-    BOMB = 64,
+    BOMB = 64, /* times as much as is kept, but of that at least a MiB */
+    BOMB_LEAST = 1024 * 1024,
 };
 
 const char *websocket_opcode_name(enum websocket_opcode opcode)
@@ -153,7 +154,8 @@ static int inflate_piece(struct websocket_reader *reader, const uint8_t *bytes,
             *why = "memory is out";
             return -1;
         }
-        if (reader->inflated / BOMB > reader->most) {
+        size_t most = reader->most > BOMB_LEAST ? reader->most : BOMB_LEAST;
+        if (reader->inflated / BOMB > most) {
             *why = "the compressed message is a bomb";
             return -1;
         }
@@ -290,6 +292,7 @@ static int end_message(struct websocket_reader *reader,
         .opcode = reader->kind,
         .bytes = buf_head(&reader->data),
         .len = buf_len(&reader->data),
+        .size = reader->compressed ? reader->inflated : reader->wire,
         .cut = reader->cut,
         .compressed = reader->compressed,
         .wire = reader->wire,
@@ -308,6 +311,7 @@ static enum websocket_step end_frame(struct websocket_reader *reader,
             .opcode = reader->opcode,
             .bytes = reader->control,
             .len = reader->control_len,
+            .size = reader->control_len,
             .wire = reader->control_len,
         };
         return WEBSOCKET_CONTROL;

@@ -42,6 +42,7 @@ struct websocket_message {
     enum websocket_opcode opcode; /* never CONTINUATION */
     const uint8_t *bytes;         /* inflated; until the next feed */
     size_t len;
+    uint64_t size;   /* all of it, inflated */
     bool cut;        /* there was more, over the reader's limit */
     bool compressed; /* how it came */
     uint64_t wire;   /* payload bytes of its frames */

@@ -103,12 +103,19 @@ static void help_rules(const struct term *term)
 {
     static const struct {
         const char *words, *arguments, *sentence;
-        enum { REQUEST, RESPONSE, BOTH } when;
+        enum { REQUEST, RESPONSE, BOTH, SPOKEN, ALL } when;
     } actions[] = {
 #define RULE_ACTION(symbol, words, takes, arguments, when, body, sentence)     \
     {words, arguments, sentence, when},
 #include "attacks/rules.def"
 #undef RULE_ACTION
+    };
+    static const char *const notes[] = {
+        [REQUEST] = "(requests only)",
+        [RESPONSE] = "(responses only)",
+        [BOTH] = NULL,
+        [SPOKEN] = "(and messages of WebSockets)",
+        [ALL] = "(and messages of WebSockets, and DNS)",
     };
     term_flow(stdout, term,
               "A rule says what becomes of which messages: FILTER : ACTION, "
@@ -119,7 +126,14 @@ static void help_rules(const struct term *term)
               "  --rule 'type == text/html : set header X-Seen yes; delay 1s'\n"
               "  --rule 'path == /logo.png : map ./logo.png'\n\n"
               "In a file for --rules, one rule is one line, and # begins a "
-              "comment.\n",
+              "comment.\n\n"
+              "Rules are about HTTP. One whose filter speaks of kind is asked "
+              "of messages of WebSockets and of questions of DNS and their "
+              "answers, too:\n\n"
+              "  --rule 'kind == ws && to == server : replace body 10 9999'\n"
+              "  --rule 'kind == dns && host ~ bank && type == AAAA : drop'\n\n"
+              "Bytes that are neither (kind == raw) only --show knows; attack "
+              "rewrite changes them.\n",
               0, "");
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
         char head[64];
@@ -128,11 +142,8 @@ static void help_rules(const struct term *term)
                  actions[i].arguments);
         term_flow(stdout, term, head, 0, "");
         term_flow(stdout, term, actions[i].sentence, 4, "");
-        if (actions[i].when != BOTH)
-            term_flow(stdout, term,
-                      actions[i].when == REQUEST ? "(requests only)"
-                                                 : "(responses only)",
-                      4, "");
+        if (notes[actions[i].when])
+            term_flow(stdout, term, notes[actions[i].when], 4, "");
     }
 }
 
@@ -149,7 +160,8 @@ static void help_script(const struct term *term)
         stdout, term,
         "A script for 'mitmlab proxy --script FILE.lua' defines "
         "on_request(flow), on_response(flow), on_message(flow) for the "
-        "messages of a WebSocket, or several of them, in Lua 5.4:\n\n"
+        "messages of a WebSocket, on_dns(flow) for questions of DNS and what "
+        "is said to them, or several of these, in Lua 5.4:\n\n"
         "  function on_request(flow)\n"
         "    if flow.path == \"/pay\" then\n"
         "      flow.body = flow.body:gsub(\"alice\", \"mallory\")\n"
@@ -161,6 +173,13 @@ static void help_script(const struct term *term)
         "  function on_message(flow)\n"
         "    if flow.to == \"server\" and flow.message_kind == \"text\" then\n"
         "      flow.message = flow.message:gsub(\"alice\", \"mallory\")\n"
+        "    end\n"
+        "  end\n"
+        "  function on_dns(flow)\n"
+        "    if flow.name == \"bank.lab.test\" and flow.type == \"A\" then\n"
+        "      flow.answers = { \"127.66.1.2\" }\n"
+        "    elseif flow.answers then\n"
+        "      flow.ttl = 5\n"
         "    end\n"
         "  end\n\n"
         "It has string, table, math and utf8, and no door out. A call may "

@@ -110,16 +110,26 @@ static void add_clock(struct buf *out)
 static void add_address(struct buf *out, const struct proxy_line *line)
 {
     bool exchange = line->kind == PROXY_LINE_HTTP;
+    bool message = line->kind == PROXY_LINE_MESSAGE;
     /* CONNECT names a host, and nothing of how it is spoken to. */
-    if (exchange && line->target_len)
-        add_text(out, line->tls ? "https://" : "http://");
+    if ((exchange || message) && line->target_len)
+        add_text(out, message     ? line->tls ? "wss://" : "ws://"
+                      : line->tls ? "https://"
+                                  : "http://");
     look_escape(out, line->host, line->host_len, false);
-    if (exchange)
+    if (exchange || message)
         look_escape(out, line->target, line->target_len, false);
+}
+
+static bool goes_up(const struct proxy_line *line)
+{
+    return line->subject && line->subject->to == LEG_SERVER;
 }
 
 static const char *method_of(const struct proxy_line *line)
 {
+    if (line->kind == PROXY_LINE_MESSAGE)
+        return goes_up(line) ? "ws ->" : "ws <-";
     bool tls = line->kind == PROXY_LINE_TLS || !strcmp(line->spoken, "tls");
     return tls ? "TLS" : line->spoken;
 }
@@ -134,6 +144,18 @@ static const char *marks_of(const struct proxy_line *line)
 
 /* ---- complete, for files and programs ------------------------------------ */
 
+/* "ws ws://bank.lab.test/chat up 15 text" */
+static void add_plain_message(struct buf *out, const struct proxy_line *line)
+{
+    bool up = goes_up(line);
+    add_text(out, "ws ");
+    add_address(out, line);
+    add_text(out, up ? " up " : " down ");
+    add_number(out, up ? line->up_bytes : line->down_bytes);
+    add_text(out, " ");
+    add_text(out, line->spoken);
+}
+
 static void add_plain(struct buf *out, const struct proxy_line *line)
 {
     char victim[ADDRESS_TEXT];
@@ -143,6 +165,10 @@ static void add_plain(struct buf *out, const struct proxy_line *line)
     address_text(line->victim, victim);
     add_text(out, victim);
     add_text(out, " ");
+    if (line->kind == PROXY_LINE_MESSAGE) {
+        add_plain_message(out, line);
+        return;
+    }
     if (exchange)
         look_escape(out, line->method, line->method_len, false);
     else
@@ -172,6 +198,13 @@ static void add_plain(struct buf *out, const struct proxy_line *line)
 
 static void add_outcome(struct buf *out, const struct proxy_line *line)
 {
+    if (line->dropped)
+        add_text(out, " dropped");
+    if (line->kind == PROXY_LINE_MESSAGE) {
+        bool changed = line->request_changed || line->response_changed;
+        add_text(out, changed ? " changed" : "");
+        return;
+    }
     if (line->request_changed || line->response_changed)
         add_text(out, !line->response_changed  ? " request-changed"
                       : !line->request_changed ? " response-changed"
@@ -250,7 +283,7 @@ static void add_place(struct buf *out, const struct proxy_line *line,
     enum { NAME_LEAST = 8 };
     struct buf name = {0}, path = {0};
     look_escape(&name, line->host, line->host_len, false);
-    if (line->kind == PROXY_LINE_HTTP)
+    if (line->kind == PROXY_LINE_HTTP || line->kind == PROXY_LINE_MESSAGE)
         look_escape(&path, line->target, line->target_len, false);
     size_t room = width > buf_len(&path) ? width - buf_len(&path) : 0;
     if (room < NAME_LEAST)
@@ -267,7 +300,7 @@ static void add_place(struct buf *out, const struct proxy_line *line,
 static const char *colour_of(const struct proxy_line *line)
 {
     bool refused = line->verdict && !strcmp(line->verdict, "refused");
-    if (refused || line->status >= 400)
+    if (refused || line->dropped || line->status >= 400)
         return TERM_BAD;
     if (line->status >= 300)
         return TERM_CODE;
@@ -281,7 +314,10 @@ static void add_status(struct buf *out, const struct look *look,
     char number[16] = "-";
     const char *word = number;
     bool changed = line->request_changed || line->response_changed;
-    if (line->status > 0)
+    if (line->kind == PROXY_LINE_MESSAGE)
+        snprintf(number, sizeof number, "%s%s",
+                 line->dropped ? "dropped" : line->spoken, changed ? "*" : "");
+    else if (line->status > 0)
         snprintf(number, sizeof number, "%d%s", line->status,
                  changed ? "*" : "");
     else if (line->verdict)
@@ -344,6 +380,8 @@ static void add_row(struct buf *out, const struct look *look,
     add_word(out, line->kind == PROXY_LINE_TLS ? "" : figure, columns.size,
              true);
     look_time(line->ms, figure);
+    if (line->kind == PROXY_LINE_MESSAGE) /* it is there, or it is not */
+        figure[0] = 0;
     add_cell(out, figure, strlen(figure), columns.took, true);
     add_marks(out, look, line, columns.marks);
     if (line->how)
@@ -431,6 +469,54 @@ static void add_head(struct buf *out, const struct look *look,
     add_body(out, look, message, arrow);
 }
 
+/* The code of a goodbye is two bytes (RFC 6455 5.5.1). */
+static size_t add_close_code(struct buf *out, const struct proxy_line *line)
+{
+    const struct filter_text *body = &line->subject->body;
+    const uint8_t *bytes = (const uint8_t *)body->bytes;
+    if (strcmp(line->spoken, "close") != 0 || body->len < 2)
+        return 0;
+    add_number(out, (uint64_t)(bytes[0] << 8 | bytes[1]));
+    add_text(out, body->len > 2 ? " " : "");
+    return 2;
+}
+
+/* How a message begins. */
+static void add_words(struct buf *out, const struct look *look,
+                      const struct proxy_line *line)
+{
+    enum { FRAME = 8, SHORT = 72 };
+    const struct filter_text *body = &line->subject->body;
+    uint64_t size = line->up_bytes + line->down_bytes;
+    size_t most = look->detail >= LOOK_BODIES ? BODY_SHOWN
+                  : look->table && look->term.width < SHORT + FRAME
+                      ? look->term.width - FRAME
+                      : SHORT;
+    size_t shown = body->len < most ? body->len : most;
+    if (!body->len)
+        return;
+    add_text(out, goes_up(line) ? "  > | " : "  < | ");
+    size_t code = add_close_code(out, line);
+    look_escape(out, body->bytes + code, shown - code, true);
+    if (shown < size) {
+        add_text(out, " ... of ");
+        add_number(out, size);
+    }
+    add_text(out, "\n");
+}
+
+/* What the resolver said, or whoever spoke in its place. */
+static void add_detail(struct buf *out, const char *lines)
+{
+    while (*lines) {
+        size_t len = strcspn(lines, "\n");
+        add_text(out, "  < ");
+        look_escape(out, lines, len, true);
+        add_text(out, "\n");
+        lines += len + (lines[len] != 0);
+    }
+}
+
 void look_line(const struct look *look, const struct proxy_line *line,
                struct buf *out)
 {
@@ -446,6 +532,10 @@ void look_line(const struct look *look, const struct proxy_line *line,
     add_text(out, "\n");
     if (look->detail < LOOK_HEADS || !subject)
         return;
+    if (line->kind == PROXY_LINE_MESSAGE)
+        add_words(out, look, line);
+    if (line->detail)
+        add_detail(out, line->detail);
     if (subject->request)
         add_head(out, look, subject->request, line->request_changed);
     if (subject->response)

@@ -130,8 +130,8 @@ static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
                                &wishes->edit.strip_alt_svc});
     option_row(rows,
                (struct option){"script", 's', OPTION_TEXT, "FILE.lua",
-                               "Let a Lua script edit requests, responses and "
-                               "messages",
+                               "Let a Lua script edit requests, responses, "
+                               "messages and questions of DNS",
                                &wishes->edit.script});
     option_row(rows,
                (struct option){"body", 0, OPTION_NUMBER, "KIB",

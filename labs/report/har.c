@@ -129,6 +129,11 @@ static struct entry *find_upgrade(struct pairing *pairing,
     return NULL;
 }
 
+static bool is_true(const struct fact *fact, const char *key)
+{
+    return fact && json_is_true(json_object_get(fact->data, key));
+}
+
 /* As the developer tools of browsers keep them. */
 static json_t *message_json(struct report *report, const struct fact *fact)
 {
@@ -153,7 +158,8 @@ static json_t *message_json(struct report *report, const struct fact *fact)
     return message;
 }
 
-static void add_message(struct entry *entry, json_t *message, bool changed)
+static void add_message(struct entry *entry, json_t *message, bool changed,
+                        bool dropped)
 {
     if (!entry)
         return;
@@ -161,9 +167,11 @@ static void add_message(struct entry *entry, json_t *message, bool changed)
         entry->messages = json_array();
     size_t count = json_array_size(entry->messages);
     entry->messages_changed |= changed;
-    if (changed && count)
+    if (dropped && count)
+        json_array_remove(entry->messages, count - 1);
+    else if (changed && count)
         json_array_set(entry->messages, count - 1, message);
-    else
+    else if (!dropped)
         json_array_append(entry->messages, message);
 }
 
@@ -173,12 +181,13 @@ static void take_message(struct pairing *pairing, const struct fact *fact)
 {
     struct entry *entry = find_upgrade(pairing, fact);
     json_t *message = entry ? message_json(pairing->report, fact) : NULL;
-    bool changed = json_is_true(json_object_get(fact->data, "changed"));
+    bool changed = is_true(fact, "changed");
     if (!entry)
         return;
-    add_message(entry, message, changed);
+    add_message(entry, message, changed, is_true(fact, "dropped"));
     if (!changed)
-        add_message(entry->twin ? entry->twin : entry->server, message, false);
+        add_message(entry->twin ? entry->twin : entry->server, message, false,
+                    false);
     json_decref(message);
 }
 
@@ -211,11 +220,6 @@ static bool over_tls(const struct pairing *pairing, const struct fact *fact)
 }
 
 /* ---- entries ------------------------------------------------------------- */
-
-static bool is_true(const struct fact *fact, const char *key)
-{
-    return fact && json_is_true(json_object_get(fact->data, key));
-}
 
 static bool is_false(const struct fact *fact, const char *key)
 {

@@ -95,13 +95,13 @@ def say(conn, word):
     if word.startswith("hex:"):
         conn.sendall(frame(BINARY, bytes.fromhex(word[4:]), True))
     elif word.startswith("ping:"):
-        conn.sendall(frame(PING, word[5:].encode(), True))
+        conn.sendall(frame(PING, os.fsencode(word[5:]), True))
     elif word.startswith("split:"):
         half = len(word) // 2
         conn.sendall(frame(TEXT, word[6:half].encode(), True, False) +
                      frame(0, word[half:].encode(), True))
     else:
-        conn.sendall(frame(TEXT, word.encode("latin-1"), True))
+        conn.sendall(frame(TEXT, os.fsencode(word), True))
 
 
 def visit(port, words):

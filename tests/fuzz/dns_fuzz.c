@@ -48,7 +48,8 @@ static void check_records(uint8_t *bytes, size_t len,
 static void check_answer(const uint8_t *bytes, const struct dns_message *asked)
 {
     static const uint8_t address[4] = {127, 0, 0, 1};
-    const struct dns_given given = {DNS_A, 60, address, sizeof address};
+    const struct dns_given given = {
+        .type = DNS_A, .ttl = 60, .data = address, .len = sizeof address};
     struct dns_message said;
     struct buf out = {0};
     const char *why;

@@ -141,9 +141,83 @@ static void figures_have_three_digits_or_less(void **state)
     }
 }
 
+/* All that comes from the network, in a table and outside, at every detail. */
+static void no_byte_of_the_network_reaches_the_terminal(void **state)
+{
+    (void)state;
+    static const char evil[] = "a\33]0;x\7\x9b\r\n\t\x7f\xe2\x80\xae";
+    struct message_field fields[] = {{evil, evil}};
+    struct message request = {.kind = HTTP1_REQUEST,
+                              .method = evil,
+                              .target = evil,
+                              .fields = fields,
+                              .fields_count = 1,
+                              .has_body = true};
+    assert_int_equal(buf_append_text(&request.body, evil), 0);
+    struct message response = request;
+    response.kind = HTTP1_RESPONSE;
+    response.reason = evil;
+    struct filter_text text = {evil, sizeof evil - 1};
+    struct filter_subject subject = {.request = &request,
+                                     .response = &response,
+                                     .to = LEG_SERVER,
+                                     .body = text};
+    for (unsigned i = 0; i < 4 * 3 * 2; i++) {
+        struct proxy_line line = a_line();
+        struct look look = {.term = {.width = i % 2 ? 40 : 120},
+                            .table = i / 2 % 2,
+                            .detail = i / 4 % 3};
+        line.kind = i / 12 ? PROXY_LINE_MESSAGE : PROXY_LINE_HTTP;
+        line.method = line.host = line.target = evil;
+        line.method_len = line.host_len = line.target_len = text.len;
+        line.spoken = "text";
+        line.detail = evil;
+        line.up_bytes = text.len;
+        line.subject = &subject;
+        char *said = text_of(&look, &line);
+        for (const char *it = said; *it; it++)
+            if (*it != '\n' && ((unsigned char)*it < ' ' || *it == 0x7f ||
+                                (unsigned char)*it > 0x7e))
+                fail_msg("byte %02x in: %s", (unsigned char)*it, said);
+        free(said);
+    }
+    buf_free(&request.body);
+}
+
+static void a_message_is_a_row_that_fits(void **state)
+{
+    (void)state;
+    struct filter_subject subject = {.to = LEG_VICTIM,
+                                     .body = {"\3\350bye", 5}};
+    struct proxy_line line = a_line();
+    line.kind = PROXY_LINE_MESSAGE;
+    line.status = 0;
+    line.spoken = "close";
+    line.up_bytes = 0;
+    line.down_bytes = 5;
+    line.subject = &subject;
+    for (unsigned width = 40; width <= 200; width++) {
+        struct look look = {
+            .term = {.width = width}, .table = true, .detail = LOOK_HEADS};
+        char *text = text_of(&look, &line);
+        for (char *it = strtok(text, "\n"); it; it = strtok(NULL, "\n"))
+            if (strlen(it) > width)
+                fail_msg("%u columns: %s", width, it);
+        free(text);
+    }
+    struct look look = {
+        .term = {.width = 80}, .table = true, .detail = LOOK_HEADS};
+    char *text = text_of(&look, &line);
+    assert_non_null(strstr(text, "ws <-   close "));
+    assert_non_null(strstr(text, "\n  < | 1000 bye\n"));
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_byte_of_the_network_reaches_the_terminal),
+        cmocka_unit_test(a_message_is_a_row_that_fits),
         cmocka_unit_test(a_row_fits_every_width),
         cmocka_unit_test(without_colours_the_words_say_it),
         cmocka_unit_test(nothing_is_cut_where_there_is_no_terminal),

@@ -376,6 +376,129 @@ def a_person_reads_where_a_name_leads(program, folder):
         " A (%s)\n" % TRUE in said, said
 
 
+def records_in(message):
+    """(name, type, ttl, data) of each answer; names are not compressed there
+    but by a pointer to the question."""
+    count = struct.unpack(">H", message[6:8])[0]
+    at, found = 12 + len(question_of(message)), []
+    for _ in range(count):
+        begin = at
+        while message[at] and message[at] < 0xc0:
+            at += 1 + message[at]
+        name = "" if message[at] else message[begin:at]
+        at += 2 if message[at] else 1
+        kind, _, ttl, size = struct.unpack(">HHIH", message[at:at + 10])
+        found.append((name, kind, ttl, message[at + 10:at + 10 + size]))
+        at += 10 + size
+    return found
+
+
+SCRIPT = r"""
+function on_dns(flow)
+  if flow.answers then
+    assert(flow.rcode == "NOERROR" and flow.victim)
+    if flow.name == "edit.lab.test" then
+      flow.answers = { { type = "A", data = flow.answers[1].data, ttl = 9 },
+                       "127.66.1.2" }
+    elseif flow.name == "silent.lab.test" then
+      flow:drop()
+    elseif flow.answers[1] then
+      assert(flow.answers[1].ttl == 300 and flow.answers[1].type == "A")
+      flow.ttl = 5
+    end
+  elseif flow.name == "bank.lab.test" and flow.type == "A" then
+    flow.answers = { "127.66.1.2" }
+  elseif flow.name == "six.lab.test" then
+    flow.answers = { "::1" }
+  elseif flow.name == "alias.lab.test" then
+    flow.answers = { { type = "CNAME", data = "bank.lab.test", ttl = 7 },
+                     { name = "bank.lab.test", type = "A",
+                       data = "127.66.1.2" } }
+  elseif flow.name == "gone.lab.test" then
+    flow.rcode = "NXDOMAIN"
+  elseif flow.name == "drop.lab.test" then
+    flow:drop()
+  elseif flow.name == "out.lab.test" then
+    flow.answers = { "198.51.100.1" }
+  elseif flow.name == "www.example.com" then
+    flow.answers = { "127.66.1.2" }
+  elseif flow.name == "odd.lab.test" then
+    flow.answers = { { type = "MX", data = "x" } }
+  elseif flow.name == "early.lab.test" then
+    flow.ttl = 5
+  end
+end
+"""
+
+
+def a_script_answers_edits_denies_and_keeps_silent(program, folder):
+    with open(folder + "/dns.lua", "w", encoding="ascii") as script:
+        script.write(SCRIPT)
+    resolver = Resolver()
+    with Proxy(program, folder, resolver.port, "--script",
+               folder + "/dns.lua") as proxy:
+        lie = socket.inet_aton(FALSE)
+        assert proxy.udp(ask_bytes(NAME))[-4:] == lie
+        six = proxy.udp(ask_bytes("six.lab.test", AAAA))
+        assert records_in(six) == [("", AAAA, 60, bytes(15) + b"\1")], six
+        assert records_in(proxy.udp(ask_bytes("alias.lab.test"))) == [
+            ("", 5, 7, name_bytes(NAME)),
+            (name_bytes(NAME)[:-1], A, 60, lie)]
+        gone = proxy.udp(ask_bytes("gone.lab.test"))
+        assert gone[3] & 15 == 3 and not records_in(gone), gone
+        assert proxy.udp(ask_bytes("drop.lab.test"), 0.3) is None
+        assert not resolver.heard, resolver.heard
+        # With what the resolver says.
+        true = socket.inet_aton(TRUE)
+        assert records_in(proxy.udp(ask_bytes("edit.lab.test"))) == [
+            ("", A, 9, true), ("", A, 60, lie)]
+        with proxy.tcp() as conn:
+            conn.sendall(framed(ask_bytes("other.lab.test")))
+            assert records_in(read_framed(conn)) == [("", A, 5, true)]
+        assert proxy.udp(ask_bytes("silent.lab.test"), 0.3) is None
+        # What a script may not say is an error, and nothing is changed.
+        for name in ("out.lab.test", "www.example.com", "odd.lab.test",
+                     "early.lab.test"):
+            assert address_in(proxy.udp(ask_bytes(name))) == TRUE, name
+        events = proxy.stop()
+    said = [it["data"]["sentence"] for it in of_kind(events, "script.error")]
+    for words in ("outside the lab", "www.example.com is outside the lab",
+                  "not MX", "no answer yet"):
+        assert any(words in it for it in said), (words, said)
+    assert len(said) == 4, said
+
+
+def a_rule_drops_questions_and_a_filter_chooses_lines(program, folder):
+    resolver = Resolver()
+    with Proxy(program, folder, resolver.port, "-v", "--rule",
+               "kind == dns && host ~ shop && request : drop", "--rule",
+               "host ~ bank : drop", "--show",
+               "kind == dns && (host ~ bank || type == AAAA)") as proxy:
+        assert proxy.udp(ask_bytes("shop.lab.test"), 0.3) is None
+        # One that does not speak of kind is about HTTP.
+        assert address_in(proxy.udp(ask_bytes(NAME))) == TRUE
+        assert proxy.udp(ask_bytes("other.lab.test"))
+        assert proxy.udp(ask_bytes("six.lab.test", AAAA))
+        assert len(of_kind(proxy.stop(), "rule.acted")) == 1
+    assert len(resolver.heard) == 3
+    with open(folder + "/lines", encoding="utf-8") as lines:
+        said = lines.read().splitlines()
+    assert [it.split(" ")[3] for it in said if it[0] != " "] == \
+        [NAME, "six.lab.test"], said
+    assert said[1] == "  < %s 300 A %s" % (NAME, TRUE), said
+
+
+def no_name_commands_the_terminal(program, folder):
+    resolver = Resolver()
+    with Proxy(program, folder, resolver.port, "-vv") as proxy:
+        assert proxy.udp(ask_bytes("a\33]0;x\7b.lab.test"))
+        proxy.stop()
+    with open(folder + "/lines", "rb") as lines:
+        said = lines.read()
+    assert b"a\\x5c027]0;x\\x5c007b" in said or b"\\027]0" in said, said
+    assert all(it == 10 or 32 <= it < 127 for it in said), said
+
+
 def dig_comes_through(program, folder):
     if not shutil.which("dig"):
         if os.environ.get("CI"):
@@ -411,6 +534,9 @@ def main():
                      an_attacker_edits_denies_and_keeps_silent,
                      what_lies_outside_the_lab_is_refused,
                      a_person_reads_where_a_name_leads,
+                     a_script_answers_edits_denies_and_keeps_silent,
+                     a_rule_drops_questions_and_a_filter_chooses_lines,
+                     no_name_commands_the_terminal,
                      dig_comes_through):
             test(program, folder)
             print("ok", test.__name__, flush=True)

@@ -26,7 +26,8 @@ static enum hook_act on_dns(void *config, struct flow *flow,
                             struct dns_talk *talk)
 {
     struct puppet *puppet = config;
-    const struct dns_given given = {DNS_A, 60, elsewhere, sizeof elsewhere};
+    const struct dns_given given = {
+        .type = DNS_A, .ttl = 60, .data = elsewhere, .len = sizeof elsewhere};
     struct dns_record record;
     size_t at = talk->asked->question_end;
     assert_string_equal(talk->asked->name, "bank.lab.test");

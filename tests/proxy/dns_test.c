@@ -240,7 +240,10 @@ static void an_answer_that_is_written_can_be_read(void **state)
     static const char query[] =
         "\x12\x34\x01\0\0\x01\0\0\0\0\0\x01" BANK "\0\x01\0\x01" OPT;
     static const struct dns_given given = {
-        DNS_A, 300, (const uint8_t *)"\x7f\x42\x01\x02", 4};
+        .type = DNS_A,
+        .ttl = 300,
+        .data = (const uint8_t *)"\x7f\x42\x01\x02",
+        .len = 4};
     struct dns_message asked, said;
     const char *why;
     struct buf out = {0};
@@ -261,9 +264,39 @@ static void an_answer_that_is_written_can_be_read(void **state)
     buf_free(&out);
 }
 
+static void a_name_becomes_bytes_and_a_text_again(void **state)
+{
+    (void)state;
+    static const char *const names[] = {".", "a", "bank.lab.test",
+                                        "a\\.b\\027.lab.test"};
+    static const char *const wrong[] = {
+        "a..b", ".a", "a\\",
+        "0123456789012345678901234567890123456789012345678901234567890123"};
+    uint8_t bytes[DNS_NAME_BYTES];
+    size_t len;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct buf message = {0};
+        struct dns_message read;
+        const char *why;
+        assert_int_equal(dns_name_bytes(names[i], bytes, &len), 0);
+        assert_int_equal(buf_append(&message, "\0\1\0\0\0\1\0\0\0\0\0\0", 12),
+                         0);
+        assert_int_equal(buf_append(&message, bytes, len), 0);
+        assert_int_equal(buf_append(&message, "\0\1\0\1", 4), 0);
+        assert_int_equal(
+            dns_read(buf_head(&message), buf_len(&message), &read, &why), 0);
+        assert_string_equal(read.name,
+                            i == 3 ? "a\\046b\\027.lab.test" : names[i]);
+        buf_free(&message);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(dns_name_bytes(wrong[i], bytes, &len), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_name_becomes_bytes_and_a_text_again),
         cmocka_unit_test(a_question_is_read),
         cmocka_unit_test(names_are_texts_whatever_is_in_them),
         cmocka_unit_test(records_are_read_one_after_the_other),

@@ -233,9 +233,52 @@ static void a_colon_alone_ends_a_filter(void **state)
     assert_int_equal(filter_parse(text, &filter, NULL, &err), -1);
 }
 
+static void messages_and_questions_have_fields_of_their_own(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum filter_truth message, question, answer;
+    } rows[] = {
+        {"kind == ws && body contains 'pay'", FILTER_YES, FILTER_NO, FILTER_NO},
+        {"to == server", FILTER_YES, FILTER_YES, FILTER_NO},
+        {"size > 3", FILTER_YES, FILTER_UNKNOWN, FILTER_UNKNOWN},
+        {"request", FILTER_NO, FILTER_YES, FILTER_NO},
+        {"response", FILTER_NO, FILTER_NO, FILTER_YES},
+        {"kind == dns && host ~ BANK", FILTER_NO, FILTER_YES, FILTER_YES},
+        {"type == aaaa", FILTER_UNKNOWN, FILTER_YES, FILTER_YES},
+        {"path == /chat", FILTER_YES, FILTER_UNKNOWN, FILTER_UNKNOWN},
+        {"status == 200", FILTER_UNKNOWN, FILTER_UNKNOWN, FILTER_UNKNOWN},
+    };
+    struct filter_subject message = {.moment = FILTER_AT_MESSAGE,
+                                     .kind = "ws",
+                                     .to = LEG_SERVER,
+                                     .target = {"/chat", 5},
+                                     .body = {"pay alice", 9},
+                                     .size_known = true,
+                                     .size = 9};
+    struct filter_subject question = {.moment = FILTER_AT_REQUEST,
+                                      .kind = "dns",
+                                      .host = {"bank.lab.test", 13},
+                                      .type = {"AAAA", 4}};
+    struct filter_subject answer = question;
+    answer.moment = FILTER_AT_RESPONSE;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct err err = ERR_INIT;
+        struct filter *filter;
+        assert_int_equal(filter_parse(rows[i].text, &filter, NULL, &err), 0);
+        if (filter_test(filter, &message) != rows[i].message ||
+            filter_test(filter, &question) != rows[i].question ||
+            filter_test(filter, &answer) != rows[i].answer)
+            fail_msg("%s: not as it should", rows[i].text);
+        filter_free(filter);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(messages_and_questions_have_fields_of_their_own),
         cmocka_unit_test(a_filter_holds_or_not_or_is_not_known_yet),
         cmocka_unit_test(in_the_end_either_message_may_fit),
         cmocka_unit_test(mistakes_are_named_with_their_column),

@@ -24,6 +24,7 @@ struct puppet {
     struct hook hook;
     enum hook_act act;
     const char *body; /* to set; NULL: none */
+    bool drops;
     char seen[64];
     unsigned messages;
     struct flow *flow;
@@ -43,6 +44,7 @@ static enum hook_act on_message(void *config, struct flow *flow,
         buf_clear(&message->body);
         assert_int_equal(buf_append_text(&message->body, puppet->body), 0);
     }
+    message->dropped = puppet->drops;
     return puppet->act;
 }
 
@@ -198,6 +200,33 @@ static void a_held_message_waits_and_then_goes(void **state)
     scene_close(&scene);
 }
 
+static void a_held_message_goes_with_nothing_behind_it(void **state)
+{
+    (void)state;
+    struct scene scene = {.puppet = {.act = HOOK_WAIT}};
+    scene_open(&scene, "", true);
+    SAYS(&scene.victim, HELLO_UP);
+    actor_hears_nothing(&scene.server);
+    socket_resume(scene.puppet.flow, LEG_SERVER, HOOK_PASS);
+    HEARS(&scene.server, HELLO_UP);
+    scene_close(&scene);
+}
+
+static void a_message_that_a_hook_drops_goes_nowhere(void **state)
+{
+    (void)state;
+    struct scene scene = {.puppet = {.act = HOOK_CHANGED, .drops = true}};
+    scene_open(&scene, "", true);
+    SAYS(&scene.server, HELLO_DOWN);
+    actor_hears_nothing(&scene.victim);
+    assert_true(
+        stage_has_event(&scene.stage, "websocket.message", "\"dropped\":true"));
+    scene.puppet.act = HOOK_PASS;
+    SAYS(&scene.server, "\x81\x02hi");
+    HEARS(&scene.victim, "\x81\x02hi");
+    scene_close(&scene);
+}
+
 static void a_message_too_long_to_keep_passes_unseen(void **state)
 {
     (void)state;
@@ -244,6 +273,8 @@ int main(void)
         cmocka_unit_test(a_hook_changes_a_message),
         cmocka_unit_test(behind_a_changed_message_nothing_is_compressed),
         cmocka_unit_test(a_held_message_waits_and_then_goes),
+        cmocka_unit_test(a_held_message_goes_with_nothing_behind_it),
+        cmocka_unit_test(a_message_that_a_hook_drops_goes_nowhere),
         cmocka_unit_test(a_message_too_long_to_keep_passes_unseen),
         cmocka_unit_test(a_broken_frame_ends_the_flow_and_says_why),
         cmocka_unit_test(an_unknown_extension_makes_it_bytes),

@@ -173,29 +173,53 @@ static void what_is_written_is_read_back(void **state)
     }
 }
 
-static void a_long_message_is_cut_and_a_bomb_refused(void **state)
+static void a_long_message_is_cut(void **state)
 {
     (void)state;
     struct heard heard =
         play(&plain, false, 3, BYTES("\x81\x05Hello\x81\x02ok"), 100);
     assert_string_equal(heard.text, "text:Hel... text:ok ");
-    /* 1 MiB of zeros in about 1 KiB, where 16 bytes are kept. */
-    uint8_t *zeros = calloc(1, 1 << 20), packed[4096];
-    z_stream zlib = {0};
+}
+
+/* A message of so many MiB of zeros, packed to a thousandth of that. */
+static uint8_t *pack_zeros(unsigned mib, size_t *out_len)
+{
+    enum { HEAD = 10, PIECE = 1 << 20 };
+    size_t room = HEAD + (size_t)mib * 2048;
+    uint8_t *zeros = calloc(1, PIECE), *packed = malloc(room);
+    z_stream zlib = {.next_out = packed + HEAD,
+                     .avail_out = (uInt)(room - HEAD)};
     assert_int_equal(
         deflateInit2(&zlib, 9, Z_DEFLATED, -15, 9, Z_DEFAULT_STRATEGY), Z_OK);
-    zlib.next_in = zeros;
-    zlib.avail_in = 1 << 20;
-    zlib.next_out = packed + 4;
-    zlib.avail_out = sizeof packed - 4;
-    assert_int_equal(deflate(&zlib, Z_SYNC_FLUSH), Z_OK);
+    for (unsigned i = 0; i < mib; i++) {
+        zlib.next_in = zeros;
+        zlib.avail_in = PIECE;
+        assert_int_equal(deflate(&zlib, i + 1 < mib ? 0 : Z_SYNC_FLUSH), Z_OK);
+    }
     size_t len = zlib.total_out - 4;
     deflateEnd(&zlib);
     free(zeros);
-    memcpy(packed, (uint8_t[]){0xc2, 126, len >> 8, len & 0xff}, 4);
-    heard = play(&deflates, false, 16, packed, 4 + len, 100);
+    memcpy(packed,
+           (uint8_t[HEAD]){0xc2, 127, 0, 0, 0, 0, len >> 24, len >> 16,
+                           len >> 8, len & 0xff},
+           HEAD);
+    *out_len = HEAD + len;
+    return packed;
+}
+
+static void little_is_kept_of_what_is_large_and_a_bomb_refused(void **state)
+{
+    (void)state;
+    size_t len;
+    uint8_t *packed = pack_zeros(8, &len);
+    struct heard heard = play(&deflates, false, 2, packed, len, 4096);
+    assert_null(heard.why);
+    free(packed);
+    packed = pack_zeros(65, &len);
+    heard = play(&deflates, false, 2, packed, len, 4096);
     assert_non_null(heard.why);
     assert_non_null(strstr(heard.why, "bomb"));
+    free(packed);
 }
 
 static void a_side_may_forget_its_window(void **state)
@@ -247,7 +271,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples_say_what_they_should_in_any_pieces),
         cmocka_unit_test(what_is_written_is_read_back),
-        cmocka_unit_test(a_long_message_is_cut_and_a_bomb_refused),
+        cmocka_unit_test(a_long_message_is_cut),
+        cmocka_unit_test(little_is_kept_of_what_is_large_and_a_bomb_refused),
         cmocka_unit_test(a_side_may_forget_its_window),
         cmocka_unit_test(the_deal_is_read_from_the_field),
     };
