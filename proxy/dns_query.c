@@ -468,6 +468,8 @@ static struct dns_query *query_new(struct dns_relay *relay,
         uv_tcp_getsockname(&visitor->tcp, &query->flow.listener.any, &len);
         visitor->queries++;
     }
+    query->flow.peer = query->flow.victim;
+    query->flow.entrance = query->flow.listener;
     uv_timer_init(relay->worker->loop, &query->timer);
     query->timer.data = query;
     query->handles = 1;

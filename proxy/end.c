@@ -43,20 +43,28 @@ const union address *end_opener(const struct end *end)
 const union address *end_acceptor(const struct end *end)
 {
     const struct flow *flow = &end->relay->flow;
-    return end->leg == LEG_VICTIM ? &flow->listener : &flow->server;
-}
-
-void end_record(struct end *end)
-{
-    wire_begin(&end->link, worker_of(end)->options->wire,
-               end->leg == LEG_VICTIM ? WIRE_VICTIM : WIRE_SERVER,
-               end_opener(end), end_acceptor(end));
+    return end->leg == LEG_VICTIM ? &flow->entrance : &flow->server;
 }
 
 /* Does what we send go from the one who opened the connection? */
 static bool opened_by_us(const struct end *end)
 {
     return end->leg == LEG_SERVER;
+}
+
+void end_record(struct end *end, size_t head)
+{
+    wire_begin(&end->link, worker_of(end)->options->wire,
+               end->leg == LEG_VICTIM ? WIRE_VICTIM : WIRE_SERVER,
+               end_opener(end), end_acceptor(end));
+    if (buf_len(&end->in)) {
+        const uint8_t *came = buf_head(&end->in);
+        wire_data(&end->link, !opened_by_us(end), came, head);
+        wire_data(&end->link, !opened_by_us(end), came + head,
+                  buf_len(&end->in) - head);
+    }
+    if (end->fin_in)
+        wire_finish(&end->link, !opened_by_us(end));
 }
 
 /* ---- reading ------------------------------------------------------------- */

@@ -71,8 +71,10 @@ void end_ready(struct end *end);
 const union address *end_opener(const struct end *end);
 const union address *end_acceptor(const struct end *end);
 
-/* The flow knows both addresses: a capture begins here, if there is one. */
-void end_record(struct end *end);
+/* The flow knows both addresses: a capture begins here, if there is one, with
+ * what has come already: `head` bytes of it as a packet of their own, because
+ * readers of captures take such a head for all that is in its packet. */
+void end_record(struct end *end, size_t head);
 
 /* Want bytes, or let TCP hold the peer back. */
 void end_read(struct end *end, bool on);

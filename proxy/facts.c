@@ -87,6 +87,22 @@ void facts_asked(const struct relay *relay, const struct target *target,
           login ? ",\"login\":" : "", login ? quoted(login) : "");
 }
 
+void facts_proxied(const struct relay *relay, const struct proxy_head *head,
+                   size_t len)
+{
+    char peer[ADDRESS_TEXT];
+    struct event_where where = facts_where(&relay->victim);
+    where.dir = DIR_UP;
+    where.len = len;
+    address_text(&relay->flow.peer, peer);
+    event("proxy.told", &where, "\"version\":%d,\"told\":%s,\"by\":\"%s\"%s%s",
+          head->version, head->told ? "true" : "false", peer,
+          head->authority ? ",\"authority\":" : "",
+          head->authority
+              ? event_text(head->authority, head->authority_len, 1024)
+              : "");
+}
+
 void facts_unreachable(const struct end *server, const char *reason)
 {
     struct event_where where = facts_where(server);

@@ -7,6 +7,7 @@
 
 #include "proxy/end.h"
 #include "proxy/hello.h"
+#include "proxy/proxy_head.h"
 #include "proxy/relay.h"
 
 /* The leg of one end, nowhere in particular. */
@@ -20,6 +21,9 @@ void facts_left(const struct end *server);
 /* `login`: what it gave us for a password's sake, NULL. */
 void facts_asked(const struct relay *relay, const struct target *target,
                  const char *login);
+/* A head said who the victim is; `len` bytes of it. */
+void facts_proxied(const struct relay *relay, const struct proxy_head *head,
+                   size_t len);
 void facts_unreachable(const struct end *server, const char *reason);
 void facts_refused(const struct end *from, const char *rule,
                    const char *sentence, size_t offset, int status);

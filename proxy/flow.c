@@ -25,7 +25,7 @@ struct event_where flow_where(const struct flow *flow, enum event_leg leg)
         .flow = flow->id,
         .leg = leg,
         .opener = on_victim_leg ? &flow->victim : local,
-        .acceptor = on_victim_leg ? &flow->listener : &flow->server,
+        .acceptor = on_victim_leg ? &flow->entrance : &flow->server,
     };
     bool known = on_victim_leg || local->any.sa_family;
     if (!known)

@@ -17,8 +17,11 @@ struct relay;
 
 struct flow {
     uint64_t id;             /* 1, 2, 3 ... in this process */
-    union address victim;    /* who opened the connection */
-    union address listener;  /* our end towards the victim */
+    union address victim;    /* who opened the connection; behind a balancer
+                                whom its head names */
+    union address entrance;  /* what the victim connected to, as it sees it */
+    union address peer;      /* who really did, and to which address of ours: */
+    union address listener;  /* these two decide, the others are shown */
     union address server;    /* where we connect to; family 0: not yet */
     union address local;     /* our end towards the server */
     const char *server_name; /* SNI, Host or URL; NULL: not known yet */

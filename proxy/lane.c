@@ -87,8 +87,9 @@ static void connected(struct lane *lane)
     int len = sizeof lane->local;
     uv_tcp_getsockname(&lane->own.tcp, &lane->local.any, &len);
     end_ready(&lane->own);
-    end_record(&lane->own);
+    end_record(&lane->own, 0);
     facts_opened(&lane->own);
+    relay_introduce(&lane->own);
 }
 
 static int shake(struct lane *lane, bool late, int *out_status, struct err *err)

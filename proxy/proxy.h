@@ -72,11 +72,13 @@ struct proxy_options {
 
     struct forge_signers signers; /* none: TLS is refused */
     struct tls_terms terms;       /* of both legs */
-    bool insecure_upstream;       /* go on whatever the server shows */
-    bool mimic_defects;           /* what is wrong there is wrong here */
-    struct pass *pass;            /* whose TLS is left alone; NULL: nobody's */
-    int keylog_fd;                /* 0: none */
-    struct wire *wire;            /* gets a copy of all bytes; NULL */
+    int introduce; /* 1 or 2: servers hear first who the victim is, by this
+                      version of the PROXY protocol; 0: they do not */
+    bool insecure_upstream; /* go on whatever the server shows */
+    bool mimic_defects;     /* what is wrong there is wrong here */
+    struct pass *pass;      /* whose TLS is left alone; NULL: nobody's */
+    int keylog_fd;          /* 0: none */
+    struct wire *wire;      /* gets a copy of all bytes; NULL */
 
     struct hook *const *hooks;
     unsigned hooks_count;

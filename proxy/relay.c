@@ -166,6 +166,7 @@ static enum relay_state step_closing(struct relay *relay)
 }
 
 static enum relay_state (*const steps[])(struct relay *) = {
+    [RELAY_INTRO] = relay_step_intro,
     [RELAY_GREET] = relay_step_greet,
     [RELAY_HELLO] = relay_step_hello,
     [RELAY_CONNECT] = relay_step_connect,
@@ -180,6 +181,8 @@ static enum relay_state (*const steps[])(struct relay *) = {
  * to. */
 static void begin_hello(struct relay *relay)
 {
+    if (!relay->server.open)
+        return; /* the time for its first word is running */
     relay->head_pending = false;
     relay_wait(relay, relay->target.tls
                           ? relay_head_ms(relay)
@@ -195,6 +198,7 @@ void relay_enter(struct relay *relay, enum relay_state state)
                 (unsigned long long)relay->flow.id,
                 relay_state_name(relay->state), relay_state_name(state));
     }
+    relay_meet(relay, 0);
     relay->state = state;
     switch (state) {
     case RELAY_CONNECT:
@@ -213,6 +217,7 @@ void relay_enter(struct relay *relay, enum relay_state state)
     case RELAY_HELLO:
         begin_hello(relay);
         break;
+    case RELAY_INTRO:
     case RELAY_GREET:
     case RELAY_STREAM:
         break;
@@ -239,6 +244,9 @@ static enum relay_state late(struct relay *relay)
     bool head = relay->protocol == TARGET_HTTP &&
                 exchange_head_pending(&relay->exchange);
     switch (relay->state) {
+    case RELAY_INTRO:
+        return relay_mislead(relay, "no head of the PROXY protocol came in "
+                                    "time");
     case RELAY_GREET:
     case RELAY_HELLO:
     case RELAY_STREAM:
@@ -284,6 +292,7 @@ static bool should_read(const struct relay *relay, const struct end *end)
     if (half->ask->held)
         waits -= half->parsed;
     switch (relay->state) {
+    case RELAY_INTRO:
     case RELAY_GREET:
         return victim && waits < HELLO_MOST + READ_AHEAD;
     case RELAY_HELLO:

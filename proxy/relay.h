@@ -20,6 +20,7 @@
 #include <uv.h>
 
 #define RELAY_STATES(X)                                                        \
+    X(INTRO)      /* a balancer's head says who the victim is */               \
     X(GREET)      /* what the victim asks of a proxy: CONNECT, SOCKS */        \
     X(HELLO)      /* read the victim's ClientHello or request line */          \
     X(CONNECT)    /* TCP to the server it wanted */                            \
@@ -70,8 +71,10 @@ struct relay {
     bool server_going;      /* the handle of the one before is closing */
     enum relay_asked asked; /* way_is_asked() */
     enum relay_socks socks;
-    const char *login; /* that it gave, "user:password"; NULL */
-    bool turned_away;  /* we have no room for it: no more than a word */
+    const char *login;  /* that it gave, "user:password"; NULL */
+    bool turned_away;   /* we have no room for it: no more than a word */
+    bool met;           /* it is known who the victim is, and was told */
+    const char *misled; /* why the head of a balancer is refused; NULL */
     struct target target;
     enum target_protocol protocol;
     struct sight *sight;   /* of a sealed flow; NULL: nobody wants to know */

@@ -96,7 +96,7 @@ static bool is_ourselves(const struct relay *relay)
     if (relay->way->mode == WAY_KEEP)
         return intercept_is_own(&flow->server);
     if (relay->way->mode == WAY_TRANSPARENT)
-        return same_host(&flow->victim, &flow->listener);
+        return same_host(&flow->peer, &flow->listener);
     for (unsigned i = 0; i < options->ways_count; i++)
         if (leads_to(&options->ways[i], flow))
             return true;
@@ -184,7 +184,7 @@ int relay_dial(struct relay *relay, struct end *server, uv_connect_t *connect,
                uv_connect_cb on_connect, struct err *err)
 {
     if (relay->way->mode == WAY_KEEP &&
-        intercept_take_source(&server->tcp, &relay->flow.victim, err))
+        intercept_take_source(&server->tcp, &relay->flow.peer, err))
         return -1;
     return dial_start(connect, &server->tcp, &relay->flow.server, on_connect,
                       err);
@@ -279,8 +279,9 @@ enum relay_state relay_step_connect(struct relay *relay)
                    : relay_unreachable(relay, relay->connect_status);
     uv_tcp_getsockname(&server->tcp, &relay->flow.local.any, &len);
     end_ready(server);
-    end_record(server);
+    end_record(server, 0);
     facts_opened(server);
+    relay_introduce(server);
     return relay->asked == ASKED_TUNNEL ? relay_grant(relay)
                                         : relay_connected(relay);
 }

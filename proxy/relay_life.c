@@ -57,7 +57,7 @@ static struct relay *relay_new(struct worker *worker, const struct way_in *way)
         return NULL;
     relay->worker = worker;
     relay->way = way;
-    relay->state = way_is_asked(way) ? RELAY_GREET : RELAY_HELLO;
+    relay->state = way->proxied ? RELAY_INTRO : relay_first(relay);
     relay->victim.peer = &relay->server;
     relay->server.peer = &relay->victim;
     relay->server.relay = relay;
@@ -78,17 +78,20 @@ static int greet(struct relay *relay, uv_stream_t *listener)
 {
     struct flow *flow = &relay->flow;
     struct end *victim = &relay->victim;
-    int len = sizeof flow->victim;
+    int len = sizeof flow->peer;
     if (end_open(victim, relay, LEG_VICTIM) ||
         uv_accept(listener, (uv_stream_t *)&victim->tcp))
         return -1;
     /* Even to say no takes a descriptor for a moment. */
     if (relay->worker->count > relay->worker->most + TURNED_AWAY_MOST)
         return -1;
-    uv_tcp_getpeername(&victim->tcp, &flow->victim.any, &len);
+    /* One that has reset already is nobody any more. */
+    if (uv_tcp_getpeername(&victim->tcp, &flow->peer.any, &len))
+        return -1;
     len = sizeof flow->listener;
     uv_tcp_getsockname(&victim->tcp, &flow->listener.any, &len);
-    end_record(victim);
+    flow->victim = flow->peer;
+    flow->entrance = flow->listener;
     return make_hook_states(relay);
 }
 
@@ -123,13 +126,12 @@ void relay_accept(struct worker *worker, const struct way_in *way,
         uv_close((uv_handle_t *)&relay->timer, on_timer_closed);
         return;
     }
-    facts_opened(&relay->victim);
+    if (relay->state != RELAY_INTRO)
+        relay_meet(relay, 0);
     relay->turned_away = worker->count > worker->most;
     if (relay->turned_away)
         relay->why = FLOW_REFUSED;
-    relay_wait(relay, relay->turned_away
-                          ? relay_ms(options_of(relay)->drain_ms, DRAIN_MS)
-                          : relay_head_ms(relay));
+    relay_wait(relay, relay_first_ms(relay));
     relay_advance(relay);
 }
 
@@ -157,7 +159,8 @@ bool relay_shed(struct worker *worker)
 
 void relay_stop(struct relay *relay)
 {
-    bool idle = relay->state == RELAY_GREET || relay->state == RELAY_HELLO ||
+    bool idle = relay->state == RELAY_INTRO || relay->state == RELAY_GREET ||
+                relay->state == RELAY_HELLO ||
                 (relay->state == RELAY_STREAM && !relay->tunnel &&
                  relay->protocol == TARGET_HTTP &&
                  (relay->streams ? streams_idle(relay->streams)
@@ -188,9 +191,13 @@ size_t relay_held(const struct relay *relay)
 
 /* ---- the end ------------------------------------------------------------- */
 
-/* What the flow was beside HTTP; NULL: nothing. */
+/* What the flow was beside HTTP; NULL: nothing, or no server was reached. */
 static const char *spoken(const struct relay *relay)
 {
+    if (relay->misled)
+        return "proxied";
+    if (!relay->server.open)
+        return NULL;
     if (relay->messages)
         return "ws";
     if (relay->tunnel)
@@ -208,7 +215,7 @@ static void write_line(const struct relay *relay, const char *verdict,
     const struct proxy_options *options = options_of(relay);
     const struct flow *flow = &relay->flow;
     const struct end *victim = &relay->victim;
-    const char *bytes = relay->server.open ? spoken(relay) : NULL;
+    const char *bytes = spoken(relay);
     const char *name = flow->server_name;
     if (!bytes && (!flow->tls || flow->exchanges))
         return;
@@ -225,7 +232,9 @@ static void write_line(const struct relay *relay, const char *verdict,
                               .how = how};
     struct filter_subject subject = {
         .moment = FILTER_AT_END,
-        .kind = bytes ? bytes : "tls",
+        .kind = relay->misled ? "raw"
+                : bytes       ? bytes
+                              : "tls",
         .tls = flow->tls,
         .victim = &flow->victim,
         .server = &flow->server,
@@ -245,13 +254,14 @@ static void write_verdict(struct relay *relay)
 {
     const struct proxy_options *options = options_of(relay);
     const char *how = NULL;
-    const char *verdict = facts_verdict(relay, &how);
+    const char *verdict =
+        relay->misled ? "refused" : facts_verdict(relay, &how);
     /* What it refused it was shown, and it took nothing else. */
     if (verdict && !relay->victim.tls.bytes)
         pass_note_refusal(options->pass, &relay->flow.victim,
                           &relay->flow.server, relay->sni);
     if (options->on_line)
-        write_line(relay, verdict, how);
+        write_line(relay, verdict, relay->misled ? relay->misled : how);
 }
 
 static void tell_hooks(struct relay *relay)

@@ -34,6 +34,13 @@ static inline unsigned relay_head_ms(const struct relay *relay)
     return relay_ms(options_of(relay)->head_ms, HEAD_MS);
 }
 
+/* For the first word of a victim, or for its last one. */
+static inline unsigned relay_first_ms(const struct relay *relay)
+{
+    return relay->turned_away ? relay_ms(options_of(relay)->drain_ms, DRAIN_MS)
+                              : relay_head_ms(relay);
+}
+
 static inline bool intercepts_tls(const struct relay *relay)
 {
     return relay->flow.tls && !relay->flow.sealed;
@@ -41,6 +48,7 @@ static inline bool intercepts_tls(const struct relay *relay)
 
 /* A step looks at one state and says which comes next; the same one: it waits
  * for libuv, for a hook or for the timer. */
+enum relay_state relay_step_intro(struct relay *relay);
 enum relay_state relay_step_greet(struct relay *relay);
 enum relay_state relay_step_hello(struct relay *relay);
 enum relay_state relay_step_connect(struct relay *relay);
@@ -50,6 +58,23 @@ enum relay_state relay_step_stream(struct relay *relay);
 
 /* HELLO took too long, and the victim waits for a word in HTTP/2. */
 enum relay_state relay_hello_late(struct relay *relay);
+
+/* How the victim begins with us, when it has been said who it is. */
+static inline enum relay_state relay_first(const struct relay *relay)
+{
+    return way_is_asked(relay->way) ? RELAY_GREET : RELAY_HELLO;
+}
+
+/* It is known who the victim is, as well as it will be, from a head of so many
+ * bytes or without one: events and a capture of it begin. Once. */
+void relay_meet(struct relay *relay, size_t head);
+
+/* No head came that can be read. */
+enum relay_state relay_mislead(struct relay *relay, const char *why);
+
+/* The server, just connected, hears whose connection it is, if servers are to
+ * hear that. */
+void relay_introduce(struct end *server);
 
 /* Is the victim's TLS left alone? The server is known by now. Decides, reports
  * it, and begins to look. */

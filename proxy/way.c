@@ -121,11 +121,15 @@ static int take_value(const char *value, struct way_in *out, struct err *err)
 /* Of DNS only questions come that are meant for this listener. */
 static int check_dns(const struct way_in *way, struct err *err)
 {
-    if (way->target.protocol != TARGET_DNS || way->mode == WAY_REVERSE)
+    if (way->target.protocol != TARGET_DNS ||
+        (way->mode == WAY_REVERSE && !way->proxied))
         return 0;
     err_code(err, EXIT_USAGE,
-             "dns:// is for victims that ask this listener itself; write "
-             "--listen reverse@ADDRESS:PORT=dns://HOST[:PORT]");
+             way->proxied
+                 ? "a listener of dns:// cannot be proxied: questions over UDP "
+                   "are no connections"
+                 : "dns:// is for victims that ask this listener itself; write "
+                   "--listen reverse@ADDRESS:PORT=dns://HOST[:PORT]");
     return -1;
 }
 

@@ -349,7 +349,8 @@ static void add_reason(struct buf *out, const struct look *look,
     add_text(out, term_mark(&look->term, TERM_FAINT));
     /* A name leads somewhere; a refusal comes from somebody. */
     bool leads = line->spoken && !strcmp(line->spoken, "dns");
-    add_text(out, leads ? "-> " : "by ");
+    bool says = line->spoken && !strcmp(line->spoken, "proxied");
+    add_text(out, leads ? "-> " : says ? "" : "by ");
     add_text(out, line->how);
     if (leads && line->response_changed)
         add_text(out, " (changed)");

@@ -255,6 +255,11 @@ static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
     option_row(rows,
                (struct option){"tls-server", 0, OPTION_TEXT, "KEY=VALUE,...",
                                "The same, with servers", &wishes->legs.server});
+    option_row(rows, (struct option){"send-proxy", 0, OPTION_TEXT, "v1|v2",
+                                     "Begin each connection to a server with a "
+                                     "head of the PROXY protocol, which says "
+                                     "who the victim is",
+                                     &wishes->legs.send_proxy});
     option_row(rows, (struct option){"client-cert", 0, OPTION_TEXT, "FILE",
                                      "Show this certificate to servers that "
                                      "ask for one; its key may be in the file",
@@ -301,10 +306,26 @@ static int take_http2(const struct proxy_wishes *wishes,
     return wish ? -1 : 0;
 }
 
+static int take_send_proxy(const struct proxy_wishes *wishes,
+                           struct proxy_setup *setup, struct err *err)
+{
+    const char *wish = wishes->legs.send_proxy;
+    if (!wish)
+        return 0;
+    if (strcmp(wish, "v1") && strcmp(wish, "v2")) {
+        err_code(err, EXIT_USAGE, "--send-proxy is v1 or v2, not \"%.40s\"",
+                 wish);
+        return -1;
+    }
+    setup->options.introduce = wish[1] - '0';
+    return 0;
+}
+
 static int take(const struct proxy_wishes *wishes, struct proxy_setup *setup,
                 struct err *err)
 {
     return take_policies(wishes, setup, err) ||
+                   take_send_proxy(wishes, setup, err) ||
                    take_http2(wishes, setup, err) ||
                    take_trust(wishes, setup, err) ||
                    take_signers(wishes, setup, err) ||

@@ -22,7 +22,7 @@ struct proxy_wishes {
         const char *victim, *server, *client_cert, *client_key, *client_ca;
         struct option_list pass;
         bool insecure, mimic_defects, ask_client_cert, pass_after_refusal;
-        const char *http2;
+        const char *http2, *send_proxy;
     } legs;
     struct {
         struct option_list attacks, lenient, rules, rules_files;

@@ -229,7 +229,7 @@ static bool say_refused(const struct play *play, const json_t *event,
 {
     (void)play;
     char *why = safe(event, "sentence", 160);
-    buf_printf(out, "will not read this HTTP: %s", why);
+    buf_printf(out, "will not read this: %s", why);
     free(why);
     return true;
 }

@@ -237,7 +237,21 @@ static bool say_refused(struct building *building, const struct fact *fact,
                         struct rung *rung)
 {
     rung->mark = MARK_REFUSED;
-    put(rung, "will not read this HTTP: %s", SAY("sentence"));
+    put(rung, "will not read this: %s", SAY("sentence"));
+    return true;
+}
+
+/* The addresses that were told are those of the flow. */
+static bool say_told(struct building *building, const struct fact *fact,
+                     struct rung *rung)
+{
+    bool named = json_is_true(json_object_get(fact->data, "told"));
+    struct line asked = {.text = ""};
+    text_line(fact_bytes(building->report, fact, "authority"), asked.text,
+              sizeof asked.text - 1);
+    put(rung, "%s says %s%s%s", SAY("by"),
+        named ? "who the victim is" : "that it is the victim itself",
+        asked.text[0] ? ", who asked for " : "", asked.text);
     return true;
 }
 
@@ -349,6 +363,7 @@ static const struct row {
     {"tls.alert", SHAPE_DIR, say_alert},
     {"tls.verdict", SHAPE_NOTE, say_verdict},
     {"tls.upstream", SHAPE_NOTE, say_upstream},
+    {"proxy.told", SHAPE_UP, say_told},
     {"http.request", SHAPE_UP, say_request},
     {"http.response", SHAPE_DOWN, say_response},
     {"http.refused", SHAPE_NOTE, say_refused},

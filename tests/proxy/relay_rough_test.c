@@ -504,6 +504,22 @@ a_second_request_for_another_server_does_not_reach_the_first(void **state)
     leave(&stage, &victim, &server);
 }
 
+/* Between the handshake and accept(2) a victim may reset. Then nobody knows
+ * any more who it was, and nothing is to be told of it. */
+static void who_has_gone_before_it_is_accepted_is_nobody(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_resets(&victim);
+    stage_rest(&stage);
+    stage_empties(&stage);
+    assert_false(stage_has_event(&stage, "flow.open", ""));
+    assert_false(stage_has_event(&stage, "flow.end", ""));
+    stage_close(&stage);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -522,6 +538,7 @@ int main(void)
         cmocka_unit_test(a_tunnel_that_breaks_was_not_cut_by_a_hook),
         cmocka_unit_test(no_spelling_of_our_own_address_makes_a_circle),
         cmocka_unit_test(a_url_and_a_host_that_differ_go_nowhere),
+        cmocka_unit_test(who_has_gone_before_it_is_accepted_is_nobody),
         cmocka_unit_test(
             a_second_request_for_another_server_does_not_reach_the_first),
         cmocka_unit_test(a_response_that_goes_wrong_midway_is_cut_and_named),

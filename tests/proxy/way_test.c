@@ -14,23 +14,27 @@ static const struct {
     enum way_mode mode;
     const char *address, *host;
     int port;
-    bool pass_tls;
+    bool pass_tls, proxied;
 } good[] = {
-    {"127.0.0.1:80", WAY_SNI, "127.0.0.1:80", "", 0, false},
-    {"[::1]:80", WAY_SNI, "[::1]:80", "", 0, false},
-    {"sni@127.0.0.1:8443", WAY_SNI, "127.0.0.1:8443", "", 0, false},
-    {"sni@127.0.0.1:8443=443", WAY_SNI, "127.0.0.1:8443", "", 443, false},
-    {"sni,pass-tls@[::1]:0", WAY_SNI, "[::1]:0", "", 0, true},
+    {"127.0.0.1:80", WAY_SNI, "127.0.0.1:80", "", 0, false, false},
+    {"[::1]:80", WAY_SNI, "[::1]:80", "", 0, false, false},
+    {"sni@127.0.0.1:8443", WAY_SNI, "127.0.0.1:8443", "", 0, false, false},
+    {"sni@127.0.0.1:8443=443", WAY_SNI, "127.0.0.1:8443", "", 443, false,
+     false},
+    {"sni,pass-tls@[::1]:0", WAY_SNI, "[::1]:0", "", 0, true, false},
+    {"sni,proxied@[::1]:0", WAY_SNI, "[::1]:0", "", 0, false, true},
+    {"http,proxied,pass-tls@[::1]:0", WAY_HTTP, "[::1]:0", "", 0, true, true},
     {"127.0.0.1:80=http://bank.lab.test", WAY_REVERSE, "127.0.0.1:80",
-     "bank.lab.test", 80, false},
+     "bank.lab.test", 80, false, false},
     {"reverse@127.0.0.1:80=tls://[::1]:99", WAY_REVERSE, "127.0.0.1:80", "::1",
-     99, false},
-    {"http@127.0.0.1:3128", WAY_HTTP, "127.0.0.1:3128", "", 0, false},
-    {"socks@127.0.0.1:1080", WAY_SOCKS, "127.0.0.1:1080", "", 0, false},
-    {"transparent@0.0.0.0:443", WAY_TRANSPARENT, "0.0.0.0:443", "", 0, false},
+     99, false, false},
+    {"http@127.0.0.1:3128", WAY_HTTP, "127.0.0.1:3128", "", 0, false, false},
+    {"socks@127.0.0.1:1080", WAY_SOCKS, "127.0.0.1:1080", "", 0, false, false},
+    {"transparent@0.0.0.0:443", WAY_TRANSPARENT, "0.0.0.0:443", "", 0, false,
+     false},
     {"transparent@0.0.0.0:80=http://localhost:81", WAY_TRANSPARENT,
-     "0.0.0.0:80", "localhost", 81, false},
-    {"keep@[::]:443", WAY_KEEP, "[::]:443", "", 0, false},
+     "0.0.0.0:80", "localhost", 81, false, false},
+    {"keep@[::]:443", WAY_KEEP, "[::]:443", "", 0, false, false},
 };
 
 static const struct {
@@ -42,6 +46,7 @@ static const struct {
     {"@127.0.0.1:1", "no way in"},
     {"htpt@127.0.0.1:1", "sni, reverse, http, socks"},
     {"http,pass@127.0.0.1:1", "pass-tls"},
+    {"reverse,proxied@127.0.0.1:1=dns://localhost", "cannot be proxied"},
     {"reverse@127.0.0.1:1", "reverse@ADDRESS:PORT=URL"},
     {"reverse@127.0.0.1:1=", "is no upstream"},
     {"127.0.0.1:1=gopher://a", "is no upstream"},
@@ -72,6 +77,7 @@ static void what_is_written_is_understood(void **state)
         assert_int_equal(way.mode == WAY_SNI ? way.port : way.target.port,
                          good[i].port);
         assert_int_equal(way.pass_tls, good[i].pass_tls);
+        assert_int_equal(way.proxied, good[i].proxied);
         assert_int_equal(way_target(&way) != NULL, *good[i].host != 0);
     }
 }
