@@ -366,6 +366,15 @@ static bool hear_idle_server(struct h1_speaker *h1)
     return true;
 }
 
+/* All has come of it, and not all has gone. A server that hangs up now is not
+ * seen by anybody else inside TLS. */
+static bool hear_end(struct h1_speaker *h1)
+{
+    if (!h1->serves)
+        end_decrypt(h1->base.end, 1);
+    return false;
+}
+
 static bool hear(struct speaker *speaker)
 {
     struct h1_speaker *h1 = h1_of(speaker);
@@ -373,7 +382,7 @@ static bool hear(struct speaker *speaker)
     h1->hungry = false;
     while (more && speaker->mood != SPEAKER_GONE) {
         if (h1->came)
-            more = false;
+            more = hear_end(h1);
         else if (h1->in_body)
             more = hear_body(h1);
         else if (!h1->serves && !h1->current && !h1->discards)

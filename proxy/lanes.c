@@ -87,7 +87,7 @@ static bool may_grow(const struct lanes *lanes)
     unsigned most = worker->options->lanes_most;
     return count_open(lanes) < (most ? most : LANES_MOST) &&
            now_of(lanes) >= lanes->patient_till &&
-           worker->count + (worker->lanes + 1) / 2 <= worker->most;
+           2 * worker->count + worker->lanes < 2 * worker->most;
 }
 
 /* ---- who waits ----------------------------------------------------------- */

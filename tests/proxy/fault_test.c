@@ -150,6 +150,7 @@ struct conversation {
     const char *script; /* Lua; NULL: none */
     unsigned stride;    /* of N in the suite */
     bool (*hold)(struct stage *stage);
+    enum proxy_h2 h2; /* on which legs */
 };
 
 static void say(struct actor *actor, const char *text)
@@ -308,6 +309,45 @@ static bool hold_h2(struct stage *stage)
     return all;
 }
 
+/* Several streams, each with a connection to a server of HTTP/1.1, which
+ * answers none before all are there. */
+static bool hold_lanes(struct stage *stage)
+{
+    enum { MANY = 3 };
+    struct framer *victim = calloc(1, sizeof *victim);
+    struct actor servers[MANY];
+    int32_t ids[MANY];
+    unsigned done = 0, met = 0;
+    framer_open(victim, victim_enters(stage), false);
+    for (int i = 0; i < MANY; i++)
+        ids[i] = framer_asks(victim, H2_GET, NULL);
+    for (int i = 0; i < TURNS && done < MANY && !gone(&victim->actor); i++) {
+        int fd = met < MANY ? stage_door(stage) : -1;
+        if (fd >= 0)
+            servers[met++] = (struct actor){.stage = stage, .fd = fd};
+        unsigned asked = 0;
+        for (unsigned j = 0; j < met; j++) {
+            actor_listens(&servers[j]);
+            asked += buf_len(&servers[j].got) >= strlen(GET);
+        }
+        for (unsigned j = 0; j < met && asked == MANY; j++) {
+            buf_consume(&servers[j].got, strlen(GET));
+            say(&servers[j], OK_HI);
+        }
+        framer_turns(victim);
+        done = 0;
+        for (int j = 0; j < MANY; j++)
+            done += framer_seen(victim, ids[j])->ended &&
+                    buf_len(&framer_seen(victim, ids[j])->body) == 2;
+        stage_turn(stage);
+    }
+    for (unsigned j = 0; j < met; j++)
+        actor_leaves(&servers[j]);
+    framer_leaves(victim);
+    free(victim);
+    return done == MANY;
+}
+
 /* ---- the loop over N ----------------------------------------------------- */
 
 static struct script *script;
@@ -368,6 +408,7 @@ static void stage_prepare_hungry(struct stage *stage,
     else
         stage_prepare(stage, conversation->scheme);
     stage->options.h2_memory = &h2_memory;
+    stage->options.h2 = conversation->h2;
     stage->options.drain_ms = 50;
     stage->options.hooks = hooks;
     stage->options.hooks_count = conversation->script ? 1 : 0;
@@ -449,8 +490,8 @@ static void try_faults(const struct conversation *conversation)
 static void http_survives(void **state)
 {
     (void)state;
-    static const struct conversation http = {"http", "http", NULL, 1,
-                                             hold_http};
+    static const struct conversation http = {"http", "http",    NULL,
+                                             1,      hold_http, 0};
     try_faults(&http);
 }
 
@@ -458,26 +499,38 @@ static void a_script_survives(void **state)
 {
     (void)state;
     static const struct conversation lua = {
-        "lua", "http",
+        "lua",
+        "http",
         "function on_request(flow) flow.headers['X-A'] = 'b' end\n"
         "function on_response(flow)\n"
         "  flow.body = flow.body:gsub('i', 'o')\n"
         "end\n",
-        3, hold_scripted};
+        3,
+        hold_scripted,
+        0};
     try_faults(&lua);
 }
 
 static void h2_survives(void **state)
 {
     (void)state;
-    static const struct conversation h2 = {"h2", "http", NULL, 1, hold_h2};
+    static const struct conversation h2 = {"h2", "http", NULL, 1, hold_h2, 0};
     try_faults(&h2);
+}
+
+static void lanes_survive(void **state)
+{
+    (void)state;
+    static const struct conversation lanes = {
+        "lanes", "http", NULL, 3, hold_lanes, PROXY_H2_VICTIM};
+    try_faults(&lanes);
 }
 
 static void tls_survives(void **state)
 {
     (void)state;
-    static const struct conversation tls = {"tls", "https", NULL, 53, hold_tls};
+    static const struct conversation tls = {"tls", "https",  NULL,
+                                            53,    hold_tls, 0};
     try_faults(&tls);
 }
 
@@ -523,6 +576,7 @@ int main(void)
         cmocka_unit_test(http_survives),
         cmocka_unit_test(a_script_survives),
         cmocka_unit_test(h2_survives),
+        cmocka_unit_test(lanes_survive),
         cmocka_unit_test(tls_survives),
         cmocka_unit_test(a_start_fails_with_a_sentence),
     };

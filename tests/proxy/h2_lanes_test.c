@@ -3,6 +3,7 @@
  * Streams of a victim of HTTP/2 go side by side to a server of HTTP/1.1, each
  * on a connection of its own; what happens on one of them is no matter of the
  * others. */
+#include "proxy/relay.h"
 #include "proxy/worker.h"
 #include "tests/proxy/h2_down.h"
 
@@ -361,6 +362,71 @@ static void where_no_more_can_be_opened_they_wait_for_those_there(void **state)
     down_free(down);
 }
 
+/* A flow may have two descriptors, and there are to be that many flows. */
+static void descriptors_are_there_for_victims_first(void **state)
+{
+    (void)state;
+    for (unsigned most = 1; most < 3; most++) {
+        struct down *down = down_prepare();
+        struct actor servers[LANES] = {{.fd = -1}};
+        unsigned lanes = 2 * most - 1;
+        down->stage.options.relays_most = most;
+        down_enter(down);
+        servers[0] = down->server;
+        for (unsigned i = 0; i < LANES; i++)
+            framer_asks(&down->victim, H2_GET, NULL);
+        for (unsigned i = 0; i < lanes; i++)
+            if (i)
+                servers[i] = next_lane(down, GET_1);
+            else
+                down_server_hears(down, &servers[0], GET_1);
+        nobody_is_at_the_door(down);
+        for (unsigned i = 1; i < lanes; i++)
+            actor_leaves(&servers[i]);
+        down->server = servers[0];
+        down_free(down);
+    }
+}
+
+static struct worker *at_work;
+
+static enum hook_act see_worker(void *config, struct flow *flow,
+                                struct message *request)
+{
+    (void)config;
+    (void)request;
+    at_work = flow->relay->worker;
+    return HOOK_PASS;
+}
+
+static struct hook seer = {.name = "seer", .on_request = see_worker};
+static struct hook *const seers[] = {&seer};
+
+static void where_descriptors_run_out_an_idle_lane_goes_first(void **state)
+{
+    (void)state;
+    struct down *down = down_prepare();
+    down->stage.options.hooks = seers;
+    down->stage.options.hooks_count = 1;
+    down_enter(down);
+    int32_t one = framer_asks(&down->victim, H2_GET_OF("/1"), NULL);
+    int32_t two = framer_asks(&down->victim, H2_GET_OF("/2"), NULL);
+    down_hears(down, GET_OF("/1"));
+    struct actor other = next_lane(down, GET_OF("/2"));
+    actor_says(&other, OK_HI);
+    seen_is(down_answered(down, two), "hi");
+    assert_true(relay_shed(at_work));
+    actor_hears_end(&other);
+    assert_int_equal(at_work->lanes, 0);
+    actor_says(&down->server, OK_HI);
+    seen_is(down_answered(down, one), "hi");
+    assert_false(down->victim.goaway);
+    /* Without one, the flow itself. */
+    assert_true(relay_shed(at_work));
+    actor_leaves(&other);
+    down_free(down);
+}
+
 static void without_any_the_victim_is_told(void **state)
 {
     (void)state;
@@ -422,6 +488,8 @@ int main(void)
         cmocka_unit_test(only_what_is_harmless_is_asked_again),
         cmocka_unit_test(nobody_asks_again_for_ever),
         cmocka_unit_test(where_no_more_can_be_opened_they_wait_for_those_there),
+        cmocka_unit_test(descriptors_are_there_for_victims_first),
+        cmocka_unit_test(where_descriptors_run_out_an_idle_lane_goes_first),
         cmocka_unit_test(without_any_the_victim_is_told),
         cmocka_unit_test(a_body_that_ends_with_its_connection_is_whole),
     };

@@ -111,12 +111,33 @@ static void a_lane_that_does_not_verify_carries_nothing(void **state)
     hall_close(hall);
 }
 
+/* That it hung up is seen while nothing more is asked of it. */
+static void an_early_answer_ends_the_upload(void **state)
+{
+    (void)state;
+    struct hall *hall = hall_open();
+    struct said half = {.bytes = "half", .len = 4, .endless = true};
+    int32_t id = framer_asks(&hall->victim, H2_POST, &half);
+    talker_hears(&hall->servers[0],
+                 POST_1 "transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n");
+    talker_says(&hall->servers[0], "HTTP/1.1 413 No\r\nContent-Length: 3\r\n"
+                                   "Connection: close\r\n\r\nbig");
+    talker_says_bye(&hall->servers[0]);
+    actor_finishes(&hall->servers[0].actor);
+    struct seen *seen = hall_answered(hall, id);
+    seen_is(seen, "big");
+    assert_int_equal(seen->error, NGHTTP2_NO_ERROR);
+    hall->servers[1].actor.fd = -1;
+    hall_close(hall);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_lane_shakes_hands_and_verifies),
         cmocka_unit_test(a_lane_that_does_not_verify_carries_nothing),
+        cmocka_unit_test(an_early_answer_ends_the_upload),
     };
     return cmocka_run_group_tests(tests, make_authorities, free_authorities);
 }
