@@ -11,7 +11,7 @@
 #include <string.h>
 
 struct rewrite {
-    struct edit edit;
+    struct replace edit;
     const char *field; /* NULL: the body */
     bool requests, responses;
     struct secrets_look look;
@@ -52,7 +52,7 @@ static enum hook_act on_response(void *config, struct flow *flow,
 
 static int check(const struct rewrite *rewrite, struct err *err)
 {
-    const struct replace *text = &rewrite->edit.text;
+    const struct replace *text = &rewrite->edit;
     if (!text->find_len || text->find_len > REPLACE_FIND_MOST) {
         err_code(err, EXIT_USAGE,
                  "rewrite: find is empty, or longer than %d bytes",
@@ -98,7 +98,7 @@ static int start(struct attack_run *run, struct err *err)
         err_set(err, "rewrite: out of memory");
         return -1;
     }
-    struct replace *text = &rewrite->edit.text;
+    struct replace *text = &rewrite->edit;
     text->find = attack_value(run, "find");
     text->find_len = strlen(text->find);
     text->with = attack_value(run, "with");

@@ -188,7 +188,7 @@ static void take_content(struct reader *reader, struct rule_action *action,
 static void take_edit(struct reader *reader, struct rule_action *action)
 {
     struct err err = ERR_INIT;
-    struct replace *text = &action->edit.text;
+    struct replace *text = &action->edit;
     skip_space(reader);
     bool pattern = reader->at[0] == '~';
     reader->at += pattern;
@@ -199,11 +199,11 @@ static void take_edit(struct reader *reader, struct rule_action *action)
         wrong(reader, begin, "what is to be replaced is missing");
         return;
     }
-    if (pattern &&
-        pattern_new(text->find, false, &action->edit.pattern, &err)) {
+    if (pattern && pattern_new(text->find, false, &action->pattern, &err)) {
         wrong(reader, begin, err.text);
         return;
     }
+    text->pattern = action->pattern;
     skip_space(reader);
     begin = reader->at;
     /* Backslashes before digits are left to the edit. */
@@ -379,7 +379,7 @@ static void close_rule(struct rule *rule)
 {
     filter_free(rule->filter);
     for (struct rule_action *it = rule->actions; it; it = it->next) {
-        pattern_free(it->edit.pattern);
+        pattern_free(it->pattern);
         stock_close(&it->stock);
     }
 }

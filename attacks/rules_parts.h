@@ -38,7 +38,8 @@ struct rule_action {
     enum rule_kind kind;
     const char *name; /* of a field */
     const char *text; /* value, target, method */
-    struct edit edit;
+    struct replace edit;
+    struct pattern *pattern; /* of `edit`, NULL: a text */
     int status;
     unsigned ms;
     struct stock stock; /* content */

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A pattern becomes a tree, the tree a program, and the program runs for all
- * ways through the text at once, in lock step (Thompson 1968, with Pike's
- * places of groups): no two of them are ever at the same instruction. */
-#include "proxy/pattern.h"
+ * A pattern becomes a tree, and the tree a program; pattern_run.c runs it. */
+#include "proxy/pattern_parts.h"
 
 #include "proxy/base/quoted.h"
 
@@ -15,7 +13,6 @@ enum {
     NODES_MOST = 1024,
     DEPTH_MOST = 64,
     REPEAT_MOST = 255,
-    PREFIX_MOST = 32,
 };
 
 /* ---- the tree ------------------------------------------------------------ */
@@ -29,10 +26,6 @@ enum node_kind {
     NODE_ALT,
     NODE_REPEAT,
     NODE_GROUP,
-};
-
-struct set {
-    uint32_t bits[8];
 };
 
 struct node {
@@ -74,11 +67,6 @@ static uint16_t node(struct parser *parser, enum node_kind kind, uint16_t left,
 static void set_add(struct set *set, unsigned byte)
 {
     set->bits[byte >> 5] |= 1u << (byte & 31);
-}
-
-static bool set_has(const struct set *set, unsigned byte)
-{
-    return set->bits[byte >> 5] >> (byte & 31) & 1;
 }
 
 static void set_invert(struct set *set)
@@ -315,29 +303,6 @@ static uint16_t parse_alternatives(struct parser *parser)
 
 /* ---- the program --------------------------------------------------------- */
 
-enum step_kind {
-    STEP_SET,
-    STEP_SPLIT, /* go on at `next`, and if that leads nowhere at `other` */
-    STEP_SAVE,  /* the place of a group: `other` says which */
-    STEP_BEGIN,
-    STEP_END,
-    STEP_MATCH,
-};
-
-struct step {
-    enum step_kind kind;
-    uint16_t next, other;
-    struct set set;
-};
-
-struct pattern {
-    struct step steps[PATTERN_STEPS_MOST];
-    unsigned count;
-    uint16_t start;
-    unsigned char prefix[PREFIX_MOST]; /* each match begins with these bytes */
-    size_t prefix_len;
-};
-
 /* A program is built from its end: each part knows what comes behind it. */
 static uint16_t emit(struct pattern *pattern, struct parser *parser,
                      enum step_kind kind, uint16_t next, uint16_t other)
@@ -437,7 +402,7 @@ static int only_byte(const struct set *set)
 static void find_prefix(struct pattern *pattern)
 {
     uint16_t at = pattern->start;
-    while (pattern->prefix_len < PREFIX_MOST) {
+    while (pattern->prefix_len < PATTERN_PREFIX_MOST) {
         const struct step *step = &pattern->steps[at];
         int byte = step->kind == STEP_SET ? only_byte(&step->set) : -1;
         if (byte < 0 && step->kind != STEP_SAVE)
@@ -445,6 +410,46 @@ static void find_prefix(struct pattern *pattern)
         if (byte >= 0)
             pattern->prefix[pattern->prefix_len++] = (unsigned char)byte;
         at = step->next;
+    }
+}
+
+/* With what byte may a match begin? A step is visited once: `seen` is a bit
+ * each. False: with any, or with none at all. */
+static bool first_bytes(struct pattern *pattern, uint16_t at, uint32_t *seen)
+{
+    const struct step *step = &pattern->steps[at];
+    if (seen[at >> 5] >> (at & 31) & 1)
+        return true;
+    seen[at >> 5] |= 1u << (at & 31);
+    switch (step->kind) {
+    case STEP_SET:
+        for (unsigned i = 0; i < 8; i++)
+            pattern->first.bits[i] |= step->set.bits[i];
+        return true;
+    case STEP_SAVE:
+        return first_bytes(pattern, step->next, seen);
+    case STEP_SPLIT:
+        return first_bytes(pattern, step->next, seen) &&
+               first_bytes(pattern, step->other, seen);
+    case STEP_BEGIN:
+    case STEP_END:
+    case STEP_MATCH:
+        break;
+    }
+    return false;
+}
+
+/* What a run wants to know of the program beforehand. */
+static void look_through(struct pattern *pattern)
+{
+    uint32_t seen[PATTERN_STEPS_MOST / 32] = {0};
+    pattern->skips = first_bytes(pattern, pattern->start, seen);
+    pattern->places = 2;
+    for (unsigned i = 0; i < pattern->count; i++) {
+        const struct step *step = &pattern->steps[i];
+        pattern->asks_end |= step->kind == STEP_END;
+        if (step->kind == STEP_SAVE && step->other >= pattern->places)
+            pattern->places = (step->other | 1u) + 1;
     }
 }
 
@@ -458,6 +463,7 @@ static int compile(struct pattern *pattern, struct parser *parser)
     if (parser->why)
         return -1;
     find_prefix(pattern);
+    look_through(pattern);
     return 0;
 }
 
@@ -491,170 +497,4 @@ int pattern_new(const char *text, bool fold, struct pattern **out,
 void pattern_free(struct pattern *pattern)
 {
     free(pattern);
-}
-
-/* ---- running it ---------------------------------------------------------- */
-
-enum { PLACES = 2 * PATTERN_GROUPS };
-
-/* The ways that are under way at one byte, the best first. */
-struct ways {
-    unsigned count;
-    uint16_t at[PATTERN_STEPS_MOST];
-    size_t (*places)[PLACES]; /* of each; NULL: nobody asks for them */
-};
-
-struct search {
-    const struct pattern *pattern;
-    const unsigned char *bytes;
-    size_t len;
-    uint32_t turn; /* marks steps that were reached at this byte */
-    uint32_t reached[PATTERN_STEPS_MOST];
-    size_t now[PLACES];
-    struct ways ways[2];
-};
-
-/* Follow a way from `at` to where a byte is wanted. */
-static void follow(struct search *search, struct ways *ways, uint16_t at,
-                   size_t place)
-{
-    const struct step *step = &search->pattern->steps[at];
-    if (search->reached[at] == search->turn)
-        return;
-    search->reached[at] = search->turn;
-    switch (step->kind) {
-    case STEP_SPLIT:
-        follow(search, ways, step->next, place);
-        follow(search, ways, step->other, place);
-        return;
-    case STEP_SAVE: {
-        size_t before = search->now[step->other];
-        search->now[step->other] = place;
-        follow(search, ways, step->next, place);
-        search->now[step->other] = before;
-        return;
-    }
-    case STEP_BEGIN:
-        if (!place)
-            follow(search, ways, step->next, place);
-        return;
-    case STEP_END:
-        if (place == search->len)
-            follow(search, ways, step->next, place);
-        return;
-    case STEP_SET:
-    case STEP_MATCH:
-        ways->at[ways->count] = at;
-        if (ways->places)
-            memcpy(ways->places[ways->count], search->now, sizeof search->now);
-        ways->count++;
-        return;
-    }
-}
-
-/* Where the next match can begin; SIZE_MAX: nowhere. */
-static size_t next_start(const struct search *search, size_t from)
-{
-    const struct pattern *pattern = search->pattern;
-    if (!pattern->prefix_len)
-        return from;
-    const unsigned char *found =
-        memmem(search->bytes + from, search->len - from, pattern->prefix,
-               pattern->prefix_len);
-    return found ? (size_t)(found - search->bytes) : SIZE_MAX;
-}
-
-/* A new way that begins here, behind all others. */
-static void begin_way(struct search *search, struct ways *ways, size_t place)
-{
-    memset(search->now, 0xff, sizeof search->now);
-    search->now[0] = place;
-    follow(search, ways, search->pattern->start, place);
-}
-
-/* Take the byte at `place` on all ways. True when the best of those that are
- * left has come to its end; `groups` is where. */
-static bool take_byte(struct search *search, const struct ways *ways,
-                      struct ways *next, size_t place, size_t *best)
-{
-    next->count = 0;
-    search->turn++;
-    for (unsigned i = 0; i < ways->count; i++) {
-        const struct step *step = &search->pattern->steps[ways->at[i]];
-        if (step->kind == STEP_MATCH) {
-            if (ways->places)
-                memcpy(best, ways->places[i], sizeof search->now);
-            best[1] = place;
-            return true;
-        }
-        if (place == search->len || !set_has(&step->set, search->bytes[place]))
-            continue;
-        if (ways->places)
-            memcpy(search->now, ways->places[i], sizeof search->now);
-        follow(search, next, step->next, place + 1);
-    }
-    return false;
-}
-
-static bool run(struct search *search, size_t from, size_t *budget,
-                size_t *best)
-{
-    struct ways *ways = &search->ways[0], *next = &search->ways[1];
-    bool found = false;
-    search->turn = 1;
-    for (size_t place = from; place <= search->len && *budget;
-         place++, --*budget) {
-        if (!found && !ways->count) {
-            place = next_start(search, place);
-            if (place == SIZE_MAX)
-                return false;
-            search->turn++;
-        }
-        if (!found)
-            begin_way(search, ways, place);
-        found |= take_byte(search, ways, next, place, best);
-        if (found && (!next->count || !next->places))
-            return true;
-        struct ways *spare = ways;
-        ways = next;
-        next = spare;
-    }
-    return found;
-}
-
-static void prepare(struct search *search, const struct pattern *pattern,
-                    const void *bytes, size_t len)
-{
-    search->pattern = pattern;
-    search->bytes = bytes ? bytes : (const unsigned char *)"";
-    search->len = len;
-    memset(search->reached, 0, sizeof search->reached);
-    search->ways[0].count = 0;
-    search->ways[0].places = search->ways[1].places = NULL;
-}
-
-bool pattern_in(const struct pattern *pattern, const void *bytes, size_t len)
-{
-    struct search search;
-    size_t best[PLACES];
-    prepare(&search, pattern, bytes, len);
-    size_t enough = SIZE_MAX;
-    return run(&search, 0, &enough, best);
-}
-
-bool pattern_find(const struct pattern *pattern, const void *bytes, size_t len,
-                  size_t from, size_t *budget,
-                  struct pattern_group groups[PATTERN_GROUPS])
-{
-    size_t enough = SIZE_MAX;
-    struct search search;
-    size_t places[2][PATTERN_STEPS_MOST][PLACES], best[PLACES];
-    prepare(&search, pattern, bytes, len);
-    search.ways[0].places = places[0];
-    search.ways[1].places = places[1];
-    if (from > len || !run(&search, from, budget ? budget : &enough, best))
-        return false;
-    for (unsigned i = 0; i < PATTERN_GROUPS; i++)
-        groups[i] = (struct pattern_group){best[2 * i], best[2 * i + 1]};
-    return true;
 }

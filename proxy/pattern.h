@@ -40,11 +40,29 @@ void pattern_free(struct pattern *pattern);
 /* Is it somewhere in the text? */
 bool pattern_in(const struct pattern *pattern, const void *bytes, size_t len);
 
-/* The first match at or behind `from`. Who looks for one match after the other
- * may see the same bytes again and again: `budget`, unless NULL, says how many
- * may be looked at, is lessened, and ends the search at 0. */
+/* The first match at or behind `from`. */
 bool pattern_find(const struct pattern *pattern, const void *bytes, size_t len,
-                  size_t from, size_t *budget,
-                  struct pattern_group groups[PATTERN_GROUPS]);
+                  size_t from, struct pattern_group groups[PATTERN_GROUPS]);
+
+/* One match after the other in a text that comes piece by piece. Where the
+ * pieces end makes no difference. A match has at most `most` bytes; what would
+ * be longer counts as far as it is a match by then, and may hide what lies in
+ * it. Looking at the same bytes again and again ends somewhere: who makes it
+ * look at 64 times the text (and 64 KiB more) is not looked at any further. */
+struct pattern_run;
+
+/* The pattern is borrowed. NULL when memory is out. */
+struct pattern_run *pattern_run_new(const struct pattern *pattern, size_t most);
+void pattern_run_free(struct pattern_run *run);
+
+/* What is there now of the text: `bytes` are its offsets from..from + len, and
+ * behind them there is nothing more if `end`. True: the next match; ask again
+ * with the same bytes. False: give it more behind what begins at *out_keep;
+ * what stands before that cannot be part of a match any more. With `end` false
+ * is the last word. */
+bool pattern_run_next(struct pattern_run *run, const void *bytes, size_t from,
+                      size_t len, bool end,
+                      struct pattern_group groups[PATTERN_GROUPS],
+                      size_t *out_keep);
 
 #endif

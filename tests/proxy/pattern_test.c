@@ -72,7 +72,7 @@ static void a_pattern_finds_the_leftmost_match(void **state)
         struct pattern_group groups[PATTERN_GROUPS];
         struct pattern *pattern = compiled(rows[i].pattern);
         size_t len = strlen(rows[i].text);
-        bool found = pattern_find(pattern, rows[i].text, len, 0, NULL, groups);
+        bool found = pattern_find(pattern, rows[i].text, len, 0, groups);
         if (found != (rows[i].at >= 0) ||
             found != pattern_in(pattern, rows[i].text, len))
             fail_msg("%s in \"%s\": found %d", rows[i].pattern, rows[i].text,
@@ -91,19 +91,16 @@ static void groups_say_what_they_matched(void **state)
     struct pattern_group groups[PATTERN_GROUPS];
     struct pattern *pattern = compiled("(\\w+)=(\\d+)|(none)");
     const char text[] = "; id=42; none";
-    assert_true(pattern_find(pattern, text, strlen(text), 0, NULL, groups));
+    assert_true(pattern_find(pattern, text, strlen(text), 0, groups));
     assert_int_equal(groups[0].at, 2);
     assert_int_equal(groups[1].end, 4);
     assert_int_equal(groups[2].at, 5);
     assert_int_equal(groups[2].end, 7);
     assert_int_equal(groups[3].at, SIZE_MAX);
-    assert_true(pattern_find(pattern, text, strlen(text), 7, NULL, groups));
+    assert_true(pattern_find(pattern, text, strlen(text), 7, groups));
     assert_int_equal(groups[3].at, 9);
     assert_int_equal(groups[1].at, SIZE_MAX);
-    assert_false(pattern_find(pattern, text, strlen(text), 13, NULL, groups));
-    size_t budget = 5;
-    assert_false(pattern_find(pattern, text, strlen(text), 0, &budget, groups));
-    assert_int_equal(budget, 0);
+    assert_false(pattern_find(pattern, text, strlen(text), 13, groups));
     pattern_free(pattern);
 }
 
