@@ -49,10 +49,14 @@ static void finish(struct exchange *exchange)
 {
     struct half *request = &exchange->request;
     struct half *response = &exchange->response;
-    if (exchange->line.method_len)
+    if (exchange->line.method_len) {
+        if (!exchange->line.reason)
+            exchange->line.reason = exchange->relay->trouble;
+        exchange->relay->trouble = NULL;
         note_line_write(&exchange->line, exchange->relay,
                         request->built ? &request->message : NULL,
                         response->built ? &response->message : NULL);
+    }
     exchange->line.method_len = 0;
     half_forget(request);
     half_forget(response);
@@ -101,6 +105,8 @@ bool exchange_answer(struct exchange *exchange, int status,
         !end_send(&exchange->relay->victim, buf_head(&out), buf_len(&out));
     buf_free(&out);
     exchange->line.status = status;
+    if (exchange->relay->worker->options->on_line)
+        exchange->line.reason = arena_text(&exchange->arena, sentence);
     exchange->answering = true;
     return sent;
 }

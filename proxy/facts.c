@@ -105,6 +105,7 @@ void facts_proxied(const struct relay *relay, const struct proxy_head *head,
 
 void facts_unreachable(const struct end *server, const char *reason)
 {
+    relay_note_trouble(server->relay, reason);
     struct event_where where = facts_where(server);
     event("server.unreachable", &where, "\"reason\":%s", quoted(reason));
 }
@@ -113,6 +114,7 @@ void facts_refused(const struct end *from, const char *rule,
                    const char *sentence, size_t offset, int status)
 {
     struct event_where where = facts_where(from);
+    relay_note_trouble(from->relay, sentence);
     where.dir = from->leg == LEG_VICTIM ? DIR_UP : DIR_DOWN;
     where.at = end_input_at(from);
     where.len = 1;
@@ -341,13 +343,34 @@ static void report_alert(const struct event_where *where, int level, int code)
           tls_alert_name(code));
 }
 
+/* All but two ways to say goodbye end the connection. */
+static void keep_alert(struct relay *relay, bool victim, bool sent, int code)
+{
+    char sentence[128];
+    bool goodbye =
+        code == SSL3_AD_CLOSE_NOTIFY || code == TLS1_AD_USER_CANCELLED;
+    if (victim && !sent && code != SSL3_AD_CLOSE_NOTIFY)
+        relay->victim_alert = code;
+    if (goodbye || (victim && !sent))
+        return;
+    if (sent) {
+        relay->own_alert = code;
+        return;
+    }
+    relay->server_alert = code;
+    if (relay->state != RELAY_STREAM)
+        return;
+    snprintf(sentence, sizeof sentence, "the server ended TLS with alert %s",
+             tls_alert_name(code));
+    relay_note_trouble(relay, sentence);
+}
+
 static void on_alert(void *owner, bool sent, int level, int code, uint64_t at,
                      uint64_t len)
 {
     const struct end *end = owner;
     bool victim = end->leg == LEG_VICTIM;
-    if (victim && !sent && code != SSL3_AD_CLOSE_NOTIFY)
-        end->relay->victim_alert = code;
+    keep_alert(end->relay, victim, sent, code);
     struct event_where where = facts_where(end);
     where.dir = sent == victim ? DIR_DOWN : DIR_UP;
     where.at = at;

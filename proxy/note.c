@@ -308,6 +308,7 @@ void note_line_asked(struct note_line *line, const struct relay *relay,
     line->host_len = keep(line, &used, bytes, head->host, NOTE_HOST);
     line->target_len = keep(line, &used, bytes, path_of(head), NOTE_TARGET);
     line->status = 0;
+    line->reason = NULL;
     line->request_changed = line->response_changed = false;
     line->up_bytes = line->down_bytes = 0;
 }
@@ -380,6 +381,7 @@ void note_line_write(const struct note_line *line, const struct relay *relay,
         .tls = relay->flow.tls,
         .ms = uv_now(relay->worker->loop) - line->began,
         .version = line->version,
+        .reason = line->reason,
         /* A victim that asked has taken the certificate. */
         .verdict = relay->victim.tls.shown ? "accepted" : NULL,
     };

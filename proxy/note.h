@@ -39,6 +39,7 @@ struct note_line {
     uint16_t method_len, host_len, target_len;
     int status;
     const char *version; /* NULL: HTTP/1.1 on both legs */
+    const char *reason;  /* what went wrong, NULL; lives as long as needed */
     uint64_t up_bytes, down_bytes;
     bool request_changed, response_changed; /* by a hook */
     uint64_t began;                         /* of the loop's milliseconds */

@@ -455,7 +455,7 @@ static void say_ready(const struct crew *crew)
               (int)getpid(), (int)buf_len(&list), (char *)buf_head(&list));
     buf_free(&list);
     if (crew->options.on_ready)
-        crew->options.on_ready(crew->options.context);
+        crew->options.on_ready(crew->options.context, crew->options.ways);
 }
 
 static int start_threads(struct crew *crew, struct err *err)

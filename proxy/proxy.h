@@ -33,6 +33,7 @@ enum proxy_line_kind {
     PROXY_LINE_BYTES,   /* a flow that was neither, or what followed a 101 */
     PROXY_LINE_MESSAGE, /* one message of a WebSocket; its bytes are the body
                            of the subject */
+    PROXY_LINE_LOST,    /* nothing came of it, and `reason` says why */
 };
 
 /* Something is over, or has passed, for a person. Texts are bytes of the network, as they
@@ -54,9 +55,12 @@ struct proxy_line {
                             TLS that was left alone */
     const char *how;     /* alert name or close style, NULL. DNS: the answer */
     const char *spoken;  /* BYTES: "raw", "ws", "dns", "tls" that was left
-                            alone. MESSAGE: "text", "binary", "close" ... */
+                            alone. MESSAGE: "text", "binary", "close" ...
+                            LOST: "http", "socks", "raw" */
     bool dropped;        /* MESSAGE: by a hook */
     const char *detail;  /* DNS: the records of the answer, a line each; NULL */
+    const char *reason;  /* why it went wrong: the server is out of reach, a
+                            rule is broken ...; NULL */
     const struct filter_subject *subject; /* the same, for a condition */
 };
 
@@ -98,8 +102,8 @@ struct proxy_options {
     void *h2_memory;  /* an nghttp2_mem, for those who count; NULL */
     enum proxy_h2 h2; /* on which legs */
 
-    /* proxy_run() listens. */
-    void (*on_ready)(void *context);
+    /* proxy_run() listens; these ways have their true ports. */
+    void (*on_ready)(void *context, const struct way_in *ways);
     /* An exchange is over; may come from any worker's thread. */
     void (*on_line)(void *context, const struct proxy_line *line);
     /* Once a second, if there is a heartbeat. */

@@ -73,6 +73,22 @@ enum relay_state relay_cut(struct relay *relay, enum flow_end why)
     return RELAY_CLOSING;
 }
 
+void relay_note_trouble(struct relay *relay, const char *sentence)
+{
+    if (options_of(relay)->on_line && !relay->trouble && *sentence)
+        relay->trouble = arena_text(&relay->flow.arena, sentence);
+}
+
+/* It was read as far as its head, to know where it goes. */
+static void note_request(struct relay *relay)
+{
+    struct note_line *line = &relay->exchange.line;
+    if (options_of(relay)->on_line && !line->method_len &&
+        exchange_peek(&relay->exchange) > 0)
+        note_line_asked(line, relay, &relay->worker->head,
+                        (const char *)buf_head(&relay->victim.in));
+}
+
 /* The victim cannot get what it wants from us; say so in its language. */
 enum relay_state relay_fail(struct relay *relay, int status, int alert,
                             const char *reason)
@@ -87,6 +103,7 @@ enum relay_state relay_fail(struct relay *relay, int status, int alert,
         return relay->streams ? RELAY_STREAM : relay_cut(relay, FLOW_FAILED);
     }
     if (relay->protocol == TARGET_HTTP && !relay->flow.tls) {
+        note_request(relay);
         exchange_answer(&relay->exchange, status, reason);
         return relay_over(relay, FLOW_FAILED);
     }

@@ -80,6 +80,7 @@ struct relay {
     struct sight *sight;   /* of a sealed flow; NULL: nobody wants to know */
     const char *refusal;   /* why the server is not even tried; NULL */
     bool forbidden;        /* because it is outside of the walls */
+    const char *trouble;   /* what went wrong and is on no line yet; NULL */
     const char *sni;       /* that the victim sent; NULL: none */
     const char *authority; /* of its first request, when that is HTTP/2 in
                               clear and nothing else names its server; NULL */
@@ -110,8 +111,9 @@ struct relay {
                                          have one; NULL: the flow's */
 
     enum flow_end why;
-    bool reset;       /* close with RST: the end was not a clean one */
-    int victim_alert; /* that the victim sent; -1: none */
+    bool reset; /* close with RST: the end was not a clean one */
+    int victim_alert, server_alert; /* that they sent; -1: none */
+    int own_alert; /* that ended a handshake from our side; -1: none */
 };
 
 /* Take the connection that `listener` offers. `way` must outlive it. */
@@ -129,6 +131,9 @@ void relay_stop(struct relay *relay);
 /* Bytes of buffers that it holds now. Not counted: OpenSSL's own, and texts
  * of the flow, which the limits of heads bound. */
 size_t relay_held(const struct relay *relay);
+
+/* For the line that a person reads: what went wrong first. */
+void relay_note_trouble(struct relay *relay, const char *sentence);
 
 /* For the parts of a relay. Look at everything again and go on as far as
  * possible. */

@@ -182,6 +182,7 @@ enum relay_state relay_turn_away(struct relay *relay)
         return relay->state;
     relay->flow.tls = hello_looks_like_tls(buf_head(in), buf_len(in));
     int protocol = guess_protocol(relay);
+    relay_note_trouble(relay, sentence);
     if (relay->flow.tls)
         return relay_fail(relay, 503, SSL_AD_INTERNAL_ERROR, sentence);
     if (protocol == TARGET_HTTP)

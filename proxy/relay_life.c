@@ -62,7 +62,7 @@ static struct relay *relay_new(struct worker *worker, const struct way_in *way)
     relay->server.peer = &relay->victim;
     relay->server.relay = relay;
     relay->server.leg = LEG_SERVER;
-    relay->victim_alert = -1;
+    relay->victim_alert = relay->server_alert = relay->own_alert = -1;
     relay->flow.id = flow_number();
     relay->began = uv_now(worker->loop);
     relay->flow.relay = relay;
@@ -207,8 +207,16 @@ static const char *spoken(const struct relay *relay)
     return relay->protocol == TARGET_RAW ? "raw" : NULL;
 }
 
+/* What was asked of us, where nothing came of it. */
+static const char *wanted(const struct relay *relay)
+{
+    if (relay->way->mode == WAY_SOCKS && relay->asked != ASKED_GRANTED)
+        return "socks";
+    return relay->protocol == TARGET_HTTP ? "http" : "raw";
+}
+
 /* A flow that ended without an exchange has a line of its own, and so have
- * bytes. */
+ * bytes, and what went wrong without either. */
 static void write_line(const struct relay *relay, const char *verdict,
                        const char *how)
 {
@@ -217,10 +225,16 @@ static void write_line(const struct relay *relay, const char *verdict,
     const struct end *victim = &relay->victim;
     const char *bytes = spoken(relay);
     const char *name = flow->server_name;
-    if (!bytes && (!flow->tls || flow->exchanges))
+    bool tls = flow->tls && !flow->exchanges;
+    if (!bytes && !tls && !relay->trouble)
         return;
-    struct proxy_line line = {.kind = bytes ? PROXY_LINE_BYTES : PROXY_LINE_TLS,
-                              .spoken = bytes,
+    if (!name && *relay->target.host)
+        name = relay->target.host;
+    struct proxy_line line = {.kind = bytes ? PROXY_LINE_BYTES
+                                      : tls ? PROXY_LINE_TLS
+                                            : PROXY_LINE_LOST,
+                              .spoken = bytes ? bytes : wanted(relay),
+                              .reason = relay->trouble,
                               .victim = &flow->victim,
                               .tls = flow->tls,
                               .host = name,
@@ -234,7 +248,8 @@ static void write_line(const struct relay *relay, const char *verdict,
         .moment = FILTER_AT_END,
         .kind = relay->misled ? "raw"
                 : bytes       ? bytes
-                              : "tls",
+                : tls         ? "tls"
+                              : line.spoken,
         .tls = flow->tls,
         .victim = &flow->victim,
         .server = &flow->server,

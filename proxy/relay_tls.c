@@ -117,6 +117,21 @@ static int begin_server_tls(struct relay *relay, struct end *server,
     return tls_connect(relay->worker->tls, &server->tls, &wish, err);
 }
 
+/* Who ended a handshake, and with what word. */
+static void name_end(const struct relay *relay, const char *peer, int its_alert,
+                     char *out, size_t room)
+{
+    if (its_alert >= 0)
+        snprintf(out, room, "the %s ended the TLS handshake with alert %s",
+                 peer, tls_alert_name(its_alert));
+    else if (relay->own_alert >= 0)
+        snprintf(out, room,
+                 "no TLS that the %s and this proxy both take: alert %s sent",
+                 peer, tls_alert_name(relay->own_alert));
+    else
+        snprintf(out, room, "the %s ended the TLS handshake", peer);
+}
+
 static enum tls_result server_tls_failed(const struct end *server,
                                          struct err *err)
 {
@@ -126,8 +141,13 @@ static enum tls_result server_tls_failed(const struct end *server,
         facts_upstream(server);
         err_set(err, "the server's certificate does not verify: %s",
                 X509_verify_cert_error_string(server->tls.verify_code));
+    } else if (server->tls.no_tls) {
+        err_set(err, "what the server answers is no TLS");
     } else {
-        err_set(err, "the server ended the TLS handshake");
+        char reason[128];
+        name_end(server->relay, "server", server->relay->server_alert, reason,
+                 sizeof reason);
+        err_set(err, "%s", reason);
     }
     facts_unreachable(server, err->text);
     return TLS_FAILED;
@@ -347,6 +367,16 @@ static enum relay_state choose_certificate(struct relay *relay)
                       err.text);
 }
 
+/* What it thinks of our certificate is another matter: its verdict. */
+static void note_disagreement(struct relay *relay)
+{
+    char reason[128];
+    if (relay->victim.tls.shown || relay->victim_alert >= 0)
+        return;
+    name_end(relay, "victim", relay->victim_alert, reason, sizeof reason);
+    relay_note_trouble(relay, reason);
+}
+
 static enum relay_state shake_victim(struct relay *relay)
 {
     struct end *victim = &relay->victim;
@@ -362,6 +392,7 @@ static enum relay_state shake_victim(struct relay *relay)
         return victim->hears == END_LOST ? relay_cut(relay, FLOW_REFUSED)
                                          : RELAY_VICTIM_TLS;
     default:
+        note_disagreement(relay);
         return relay_over(relay, FLOW_REFUSED);
     }
 }

@@ -164,6 +164,9 @@ void stream_answer(struct stream *stream, int status, const char *sentence)
         return;
     }
     stream->line.status = status;
+    if (relay_of(way)->worker->options->on_line)
+        stream->line.reason = arena_text(&way->arena, sentence);
+    relay_of(way)->trouble = NULL; /* this line says it */
     way->owed = 0;
     way->whole = true;
     way->cut = false;

@@ -473,6 +473,13 @@ static void forget_errors(void)
         ERR_clear_error();
 }
 
+/* A server of another protocol answers a ClientHello in its own words. */
+static bool is_no_tls(unsigned long error)
+{
+    return ERR_GET_LIB(error) == ERR_LIB_SSL &&
+           ERR_GET_REASON(error) == SSL_R_WRONG_VERSION_NUMBER;
+}
+
 static enum tls_result why_not(struct tls_side *side, int rc)
 {
     switch (SSL_get_error(side->ssl, rc)) {
@@ -482,6 +489,7 @@ static enum tls_result why_not(struct tls_side *side, int rc)
         return side->said_bye ? TLS_CLOSED : TLS_TRUNCATED;
     default:
         side->broken = true;
+        side->no_tls = is_no_tls(ERR_peek_error());
         forget_errors();
         return TLS_FAILED;
     }

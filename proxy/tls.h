@@ -49,6 +49,7 @@ struct tls_side {
     bool greeted;    /* our ClientHello has gone out */
     bool shown;      /* our certificate has gone out */
     bool asked;      /* the server wants a certificate of us */
+    bool no_tls;     /* broken: what came has not the form of TLS */
     bool littered;   /* OpenSSL holds buffers that it will not release */
     uint64_t bytes;  /* application bytes read */
     uint64_t in_at;  /* offset of the next record to come in */

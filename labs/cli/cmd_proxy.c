@@ -15,9 +15,10 @@ static const struct proxy_part *const parts[] = {
 
 enum { PARTS = sizeof parts / sizeof *parts };
 
-static void on_ready(void *context)
+static void on_ready(void *context, const struct way_in *ways)
 {
     const struct proxy_setup *setup = context;
+    proxy_greet(setup, ways);
     for (unsigned i = 0; i < setup->runs_count; i++)
         attack_announce(setup->runs[i]);
 }

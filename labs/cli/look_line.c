@@ -134,6 +134,12 @@ static const char *method_of(const struct proxy_line *line)
     return tls ? "TLS" : line->spoken;
 }
 
+/* Nothing came of it, and neither a status nor a verdict says so. */
+static bool has_failed(const struct proxy_line *line)
+{
+    return line->reason && line->status <= 0 && !line->verdict;
+}
+
 /* "tls", "h2", "h2 to h1" ... */
 static const char *marks_of(const struct proxy_line *line)
 {
@@ -218,6 +224,11 @@ static void add_outcome(struct buf *out, const struct proxy_line *line)
         add_text(out, line->how);
         add_text(out, ")");
     }
+    if (line->reason) {
+        add_text(out, has_failed(line) ? " failed (" : " (");
+        look_escape(out, line->reason, strlen(line->reason), true);
+        add_text(out, ")");
+    }
 }
 
 /* ---- a row of the table -------------------------------------------------- */
@@ -300,7 +311,7 @@ static void add_place(struct buf *out, const struct proxy_line *line,
 static const char *colour_of(const struct proxy_line *line)
 {
     bool refused = line->verdict && !strcmp(line->verdict, "refused");
-    if (refused || line->dropped || line->status >= 400)
+    if (refused || line->dropped || line->status >= 400 || has_failed(line))
         return TERM_BAD;
     if (line->status >= 300)
         return TERM_CODE;
@@ -322,6 +333,8 @@ static void add_status(struct buf *out, const struct look *look,
                  changed ? "*" : "");
     else if (line->verdict)
         word = line->verdict;
+    else if (has_failed(line))
+        word = width < strlen("failed") ? "fail" : "failed";
     add_text(out, term_mark(&look->term, colour_of(line)));
     add_word(out, word, width, false);
     add_text(out, term_mark(&look->term, TERM_PLAIN));
@@ -338,14 +351,55 @@ static void add_marks(struct buf *out, const struct look *look,
     add_text(out, term_mark(&look->term, TERM_PLAIN));
 }
 
+/* What stands below a row begins where its status does. */
+static size_t indent_of(const struct columns *columns)
+{
+    return (columns->clock ? columns->clock + 1 : 0) + columns->method + 1;
+}
+
+/* The next words of `text` that fit, without the blank behind them; a word
+ * that is longer than all is cut. */
+static size_t words_that_fit(const char *text, size_t len, size_t width)
+{
+    size_t fit = width;
+    if (len <= width)
+        return len;
+    while (fit && text[fit] != ' ')
+        fit--;
+    return fit ? fit : width;
+}
+
+/* Below the row, as many lines as it takes. */
+static void add_trouble(struct buf *out, const struct look *look,
+                        const struct proxy_line *line,
+                        const struct columns *columns)
+{
+    struct buf escaped = {0};
+    size_t indent = indent_of(columns), width = look->term.width - indent;
+    look_escape(&escaped, line->reason, strlen(line->reason), true);
+    const char *text = (const char *)buf_head(&escaped);
+    size_t len = buf_len(&escaped);
+    while (len) {
+        size_t fit = words_that_fit(text, len, width);
+        add_text(out, "\n");
+        add_blanks(out, indent);
+        add_text(out, term_mark(&look->term, TERM_FAINT));
+        (void)buf_append(out, text, fit);
+        add_text(out, term_mark(&look->term, TERM_PLAIN));
+        fit += fit < len && text[fit] == ' ';
+        text += fit;
+        len -= fit;
+    }
+    buf_free(&escaped);
+}
+
 /* Of a refusal: on a line of its own, it may be long. */
 static void add_reason(struct buf *out, const struct look *look,
                        const struct proxy_line *line,
                        const struct columns *columns)
 {
     add_text(out, "\n");
-    add_blanks(out,
-               (columns->clock ? columns->clock + 1 : 0) + columns->method + 1);
+    add_blanks(out, indent_of(columns));
     add_text(out, term_mark(&look->term, TERM_FAINT));
     /* A name leads somewhere; a refusal comes from somebody. */
     bool leads = line->spoken && !strcmp(line->spoken, "dns");
@@ -387,6 +441,8 @@ static void add_row(struct buf *out, const struct look *look,
     add_marks(out, look, line, columns.marks);
     if (line->how)
         add_reason(out, look, line, &columns);
+    if (line->reason)
+        add_trouble(out, look, line, &columns);
 }
 
 void look_title(const struct look *look, struct buf *out)

@@ -25,11 +25,86 @@ static void print(struct buf *text)
 static void on_line(void *context, const struct proxy_line *line)
 {
     const struct proxy_look *eye = ((struct proxy_setup *)context)->eye;
+    struct look look = eye->look;
     struct buf out = {0};
     if (eye->show && !filter_holds(eye->show, line->subject))
         return;
-    look_line(&eye->look, line, &out);
+    if (look.table)
+        look.term.width = term_width(STDOUT_FILENO);
+    look_line(&look, line, &out);
     print(&out);
+}
+
+/* ---- the greeting -------------------------------------------------------- */
+
+/* " for https://bank.lab.test:443" */
+static void target_text(const struct target *target, char *out, size_t room)
+{
+    bool v6 = strchr(target->host, ':') != NULL;
+    const char *starttls = starttls_scheme(target->starttls);
+    const char *scheme = target->protocol == TARGET_DNS      ? "dns"
+                         : target->starttls != STARTTLS_NONE ? starttls
+                         : target->protocol == TARGET_HTTP
+                             ? (target->tls ? "https" : "http")
+                             : (target->tls ? "tls" : "tcp");
+    snprintf(out, room, " for %s://%s%s%s:%d", scheme, v6 ? "[" : "",
+             target->host, v6 ? "]" : "", target->port);
+}
+
+/* "127.0.0.1:8080 (http)", "[::1]:443 (reverse) for https://bank.lab.test" */
+static void greet_way(const struct way_in *way, const struct term *term,
+                      bool first)
+{
+    char address[ADDRESS_TEXT], text[512];
+    const struct target *target = way_target(way);
+    address_text(&way->address, address);
+    int len =
+        snprintf(text, sizeof text, "%s (%s%s)", address,
+                 way_row(way->mode)->name, way->pass_tls ? ", TLS passes" : "");
+    if (target && len > 0 && (size_t)len < sizeof text)
+        target_text(target, text + len, sizeof text - (size_t)len);
+    char *shown = term_escape(text, strlen(text), false);
+    term_flow(stderr, term, shown ? shown : "", 0,
+              first ? "Listening at " : "         and ");
+    free(shown);
+}
+
+/* What becomes of TLS; NULL: nothing that is worth a word. */
+static const char *tls_matters(const struct proxy_setup *setup)
+{
+    const struct proxy_options *options = &setup->options;
+    bool verifies = options->terms.trust && !options->insecure_upstream;
+    if (!options->signers.rogue && !options->signers.lab)
+        return "TLS goes through unread. --ca DIR opens it, with a CA such as "
+               "'mitmlab cert make c00 --out DIR' leaves in DIR/rogue.";
+    if (!verifies && !options->insecure_upstream)
+        return "No TLS server will do: --upstream-ca FILE says whom to trust, "
+               "--upstream-insecure takes any.";
+    return NULL;
+}
+
+static void greet(const struct proxy_setup *setup, const struct way_in *ways)
+{
+    struct term term;
+    term_look(&term, STDERR_FILENO);
+    for (unsigned i = 0; i < setup->options.ways_count; i++)
+        greet_way(&ways[i], &term, i == 0);
+    const char *matters = tls_matters(setup);
+    if (matters)
+        term_flow(stderr, &term, matters, 0, "");
+}
+
+void proxy_greet(const struct proxy_setup *setup, const struct way_in *ways)
+{
+    struct buf title = {0};
+    if (!setup->eye)
+        return;
+    /* Whoever reads events reads the same there. */
+    if (isatty(STDERR_FILENO) || !getenv("MITMLAB_EVENTS_FD"))
+        greet(setup, ways);
+    look_title(&setup->eye->look, &title);
+    print(&title);
+    fflush(stdout);
 }
 
 static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
@@ -96,9 +171,6 @@ static int open_eye(const struct proxy_wishes *wishes,
         return -1;
     ask_for(&setup->options, eye);
     setup->options.on_line = on_line;
-    struct buf title = {0};
-    look_title(&eye->look, &title);
-    print(&title);
     return 0;
 }
 

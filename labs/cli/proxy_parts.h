@@ -94,6 +94,9 @@ extern const struct proxy_part proxy_part_look;   /* what is seen of it */
 extern const struct proxy_part proxy_part_keep;   /* what is left of it */
 extern const struct proxy_part proxy_part_limits; /* how much of it */
 
+/* It has begun: say where, with what, and name the columns. */
+void proxy_greet(const struct proxy_setup *setup, const struct way_in *ways);
+
 /* What is to be kept goes to its file; once a second. */
 void proxy_keep_flush(const struct proxy_setup *setup);
 

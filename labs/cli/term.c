@@ -13,7 +13,7 @@
 
 enum { NARROWEST = 40, WIDEST = 200, USUAL = 80 };
 
-static unsigned measure(int fd)
+unsigned term_width(int fd)
 {
     const char *columns = getenv("COLUMNS");
     struct winsize size;
@@ -31,7 +31,7 @@ void term_look(struct term *term, int fd)
 {
     const char *kind = getenv("TERM"), *no_color = getenv("NO_COLOR");
     setlocale(LC_CTYPE, "");
-    term->width = measure(fd);
+    term->width = term_width(fd);
     term->colour = isatty(fd) && kind && strcmp(kind, "dumb") != 0 &&
                    !(no_color && *no_color);
     term->utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");

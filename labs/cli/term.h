@@ -16,6 +16,9 @@ struct term {
     bool utf8;      /* else ASCII */
 };
 
+/* How wide it is now: people pull at their windows. */
+unsigned term_width(int fd);
+
 /* What is behind this descriptor. COLUMNS in the environment wins over the
  * terminal's own answer; without either it is 80. */
 void term_look(struct term *term, int fd);

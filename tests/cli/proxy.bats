@@ -15,6 +15,14 @@ setup() {
     started=()
 }
 
+# A request outside of the walls, with more path than any window shows.
+long_request() {
+    exec 8<>"/dev/tcp/127.0.0.1/$(port_of ready.jsonl)"
+    printf 'GET http://192.0.2.1/%0120d HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n' 0 >&8
+    cat <&8 >/dev/null
+    exec 8>&-
+}
+
 plain_bank() {
     in_background bank.jsonl bank-server --listen 127.0.0.1:0 --user u \
         --password p --json
@@ -94,6 +102,70 @@ lines_of() {
 all_lines() {
     kill -TERM "${started[-1]}"
     wait "${started[-1]}"
+}
+
+@test "a line says why nothing came of it, whatever was asked" {
+    MITMLAB_EVENTS_FD=9 in_background ready.jsonl bash -c \
+        'exec 9>&1 >lines; exec "$@"' - "$MITMLAB" proxy \
+        --listen http@127.0.0.1:0 --listen socks@127.0.0.1:0 \
+        --listen reverse@127.0.0.1:0=http://nowhere.lab.test \
+        --listen reverse@127.0.0.1:0=tcp://127.0.0.1:1
+    ask() { # PORT REQUEST: it may be cut before it is out
+        exec 8<>"/dev/tcp/127.0.0.1/$1"
+        printf "$2" >&8 2>/dev/null || true
+        cat <&8 >/dev/null 2>&1 || true
+        exec 8>&-
+    }
+    http=$(port_of ready.jsonl) socks=$(port_of ready.jsonl 2)
+    reverse=$(port_of ready.jsonl 3) raw=$(port_of ready.jsonl 4)
+    ask "$http" 'GET http://192.0.2.1/a HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n'
+    ask "$http" 'CONNECT www.example.com:443 HTTP/1.1\r\nHost: w\r\n\r\n'
+    ask "$http" 'GET /\x80 HTTP/1.1\r\n\r\n'
+    ask "$socks" '\x05\x01\x00\x05\x01\x00\x01\x08\x08\x08\x08\x00\x50'
+    ask "$reverse" 'GET /b HTTP/1.1\r\nHost: a\r\n\r\n'
+    ask "$raw" 'hello'
+    all_lines
+    cat lines
+    grep -E ' GET http://192\.0\.2\.1/a 403 .* ms \(192\.0\.2\.1:80 is outside the lab;' lines
+    grep -E ' CONNECT www\.example\.com:443 502 .*\(www\.example\.com: name not in this lab' lines
+    grep -E ' http .* failed \(a character that no request target' lines
+    grep -E ' socks 8\.8\.8\.8 .* failed \(8\.8\.8\.8:80 is outside the lab;' lines
+    grep -E ' GET http://a/b 502 .*\(nowhere\.lab\.test: name not in this lab' lines
+    grep -E ' raw 127\.0\.0\.1 .* failed \(the server at 127\.0\.0\.1:1: connection refused\)' lines
+    [ "$(wc -l <lines)" = 6 ]
+}
+
+@test "rows follow the width of the window" {
+    export -f port_of long_request
+    NO_COLOR=1 MITMLAB_EVENTS_FD=9 run -0 "$BATS_TEST_DIRNAME/window.py" 100 bash -c \
+        'exec 9>ready.jsonl; exec "$@"' - "$MITMLAB" proxy \
+        --listen http@127.0.0.1:0 -- took '!long_request' 403 used =40 \
+        '!long_request' 403 used ^C
+    [[ $output == *"/000000"* ]]
+    wide=$(sed '/^=40$/,$d' <<<"$output" | awk '{ print length }' | sort -n | tail -1)
+    narrow=$(sed '1,/^=40$/d' <<<"$output" | awk '{ print length }' | sort -n | tail -1)
+    [ "$wide" -gt 80 ] && [ "$wide" -le 100 ]
+    [ "$narrow" -gt 30 ] && [ "$narrow" -le 40 ]
+}
+
+# With a terminal nobody needs to look for the port.
+@test "it says where it listens and what becomes of TLS, unless asked not to" {
+    plain_bank
+    run -0 "$BATS_TEST_DIRNAME/window.py" 80 "$MITMLAB" proxy \
+        --listen 'http@[::1]:0' --listen "reverse@127.0.0.1:0=http://127.0.0.1:$bank" \
+        -- took ^C
+    [[ $output =~ Listening\ at\ \[::1\]:[1-9][0-9]*\ \(http\) ]]
+    [[ $output =~ and\ 127\.0\.0\.1:[1-9][0-9]*\ \(reverse\)\ for\ http://127\.0\.0\.1:$bank ]]
+    [[ $output == *"TLS goes through unread"*"--ca DIR"* ]]
+    "$MITMLAB" cert make c00 --out d >/dev/null
+    run -0 "$BATS_TEST_DIRNAME/window.py" 80 "$MITMLAB" proxy \
+        --listen http@127.0.0.1:0 --ca d/rogue -- took ^C
+    [[ $output == *"--upstream-ca FILE"* ]]
+    run -0 "$BATS_TEST_DIRNAME/window.py" 80 "$MITMLAB" proxy \
+        --listen http@127.0.0.1:0 --ca d/rogue --upstream-ca d/trust.pem -- took ^C
+    [[ $output != *--* ]]
+    timeout -s INT 1 "$MITMLAB" proxy -q --listen 127.0.0.1:0 2>said || true
+    [ ! -s said ]
 }
 
 @test "-v shows both heads, -vv bodies, and what a rule changed is marked" {

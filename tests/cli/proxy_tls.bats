@@ -60,6 +60,51 @@ load tls
     ! grep -q tls.verdict events.jsonl # nothing was shown to it
 }
 
+# tls_lines ARGUMENTS: as tls_proxy, and what people read goes to `lines`
+tls_lines() {
+    MITMLAB_EVENTS_FD=9 in_background events.jsonl bash -c \
+        'exec 9>&1 >lines; exec "$@"' - "$MITMLAB" proxy --listen 127.0.0.1:0 \
+        --upstream "https://127.0.0.1:$server" "${signer[@]}" "$@"
+    proxy_pid=${started[-1]}
+    proxy=$(port_of events.jsonl)
+}
+
+# It is over, and so are its lines.
+end_lines() {
+    kill "$proxy_pid"
+    wait "$proxy_pid"
+    cat lines
+}
+
+@test "a line says why TLS came to nothing, on either leg" {
+    tls_server
+    tls_lines
+    ! visit
+    end_lines
+    grep -E " TLS $name in .* failed \(the server's certificate does not verify: " lines
+    tls_lines --upstream-insecure --tls-victim versions=1.3
+    ! visit -tls1_2
+    end_lines
+    grep -E " TLS $name in .* failed \(no TLS that the victim and this proxy both take: alert protocol_version sent\)" lines
+    tls_lines --upstream-insecure --tls-server versions=1.2,ciphers=ECDHE-RSA-AES128-GCM-SHA256
+    ! visit
+    end_lines
+    grep -E " TLS $name in .* failed \(the server ended the TLS handshake with alert handshake_failure\)" lines
+    "$BATS_TEST_DIRNAME/origin.py" >port 2>/dev/null & # that speaks no TLS
+    started+=($!)
+    wait_for port '[0-9]'
+    server=$(cat port)
+    tls_lines --upstream-insecure
+    ! visit
+    end_lines
+    grep -E " TLS $name in .* failed \(what the server answers is no TLS\)" lines
+    tls_server -Verify 1 -verify_return_error
+    tls_lines --upstream-insecure
+    visit || true
+    end_lines
+    grep -E " https?://.*\(the server ended TLS with alert certificate_required\)" lines
+}
+
 @test "HelloRetryRequest passes on either leg" {
     tls_server -groups P-521
     tls_proxy --tls-victim groups=P-384 --tls-server groups=X25519:P-521

@@ -91,6 +91,52 @@ static void without_colours_the_words_say_it(void **state)
     free(text);
 }
 
+static void what_went_wrong_is_said_in_full_at_every_width(void **state)
+{
+    (void)state;
+    static const char why[] =
+        "the server at 127.0.0.1:9999: connection refused";
+    struct proxy_line lines[] = {a_line(), a_line()};
+    lines[0].reason = lines[1].reason = why;
+    lines[1].kind = PROXY_LINE_TLS;
+    lines[1].method_len = lines[1].target_len = 0;
+    lines[1].status = 0;
+    for (unsigned width = 40; width <= 200; width++) {
+        struct look look = {.term = {.width = width}, .table = true};
+        for (unsigned i = 0; i < 2; i++) {
+            char *text = text_of(&look, &lines[i]), said[200] = "";
+            for (char *part = strtok(text, "\n"); part;
+                 part = strtok(NULL, "\n")) {
+                assert_in_range(strlen(part), 1, width);
+                if (*said || strstr(part, "the server"))
+                    strcat(strcat(said, *said ? " " : ""),
+                           part + strspn(part, " "));
+            }
+            assert_string_equal(said, why);
+            free(text);
+        }
+    }
+    struct look plain = {0};
+    char *text = text_of(&plain, &lines[1]);
+    assert_non_null(strstr(text, " in 12345 ms failed (the server at "
+                                 "127.0.0.1:9999: connection refused)\n"));
+    free(text);
+}
+
+static void a_reason_cannot_command_the_terminal(void **state)
+{
+    (void)state;
+    struct proxy_line line = a_line();
+    line.reason = "\033[2J.test: name not in this lab";
+    struct look look = {.term = {.width = 80}};
+    for (unsigned i = 0; i < 2; i++, look.table = true) {
+        char *text = text_of(&look, &line);
+        assert_null(strchr(text, '\033'));
+        assert_non_null(strstr(text, "\\x1b[2J.test"));
+        free(text);
+    }
+}
+
 static void nothing_is_cut_where_there_is_no_terminal(void **state)
 {
     (void)state;
@@ -220,6 +266,8 @@ int main(void)
         cmocka_unit_test(a_message_is_a_row_that_fits),
         cmocka_unit_test(a_row_fits_every_width),
         cmocka_unit_test(without_colours_the_words_say_it),
+        cmocka_unit_test(what_went_wrong_is_said_in_full_at_every_width),
+        cmocka_unit_test(a_reason_cannot_command_the_terminal),
         cmocka_unit_test(nothing_is_cut_where_there_is_no_terminal),
         cmocka_unit_test(bytes_of_the_network_are_escaped),
         cmocka_unit_test(figures_have_three_digits_or_less),
