@@ -49,7 +49,10 @@ void err_errno(struct err *err, const char *format, ...)
 void err_openssl(struct err *err, const char *format, ...)
 {
     unsigned long code = ERR_get_error();
-    const char *reason = code ? ERR_reason_error_string(code) : NULL;
+    const char *reason = !code ? NULL
+                         : ERR_SYSTEM_ERROR(code)
+                             ? strerror(ERR_GET_REASON(code))
+                             : ERR_reason_error_string(code);
     va_list args;
     va_start(args, format);
     set(err, EXIT_MACHINE, reason ? reason : "no reason given", format, args);

@@ -40,6 +40,7 @@ struct half {
     bool swallow;   /* request: answered by a hook, so it goes nowhere */
     bool answered;  /* response: a hook's, no byte of it is in the input */
     bool forwards;  /* request: came as to a proxy, goes on as to a server */
+    bool edited;    /* a hook changed it */
     bool built;     /* `message` holds something */
     bool collected; /* and all of the body, which is in the input still */
     struct message message;

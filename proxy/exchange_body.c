@@ -147,10 +147,10 @@ static enum step send_changed(struct exchange *exchange, struct half *half)
     }
     follow_method(exchange, half);
     note_changed(&half->note, &half->message);
-    if (half == &exchange->request)
-        exchange->line.request_changed = true;
-    else
+    if (half != &exchange->request)
         exchange->line.response_changed = true;
+    else if (half->edited)
+        exchange->line.request_changed = true;
     bad = end_send(half->to, buf_head(&out), buf_len(&out));
     half->note.sent_end = end_output_at(half->to);
     buf_free(&out);
@@ -246,6 +246,7 @@ enum step step_ask(struct exchange *exchange, struct half *half)
         act = ask_hooks(relay, half->ask, question, half);
         relay->shown_leg = LEG_NONE;
     }
+    half->edited = act == HOOK_CHANGED;
     if (act == HOOK_PASS && half->forwards)
         act = HOOK_CHANGED;
     switch (act) {

@@ -361,12 +361,16 @@ struct thread {
     struct crew *crew;
 };
 
+/* The last one says that the terminal has gone. */
+static const int signals_that_end[] = {SIGTERM, SIGINT, SIGHUP};
+enum { SIGNALS = sizeof signals_that_end / sizeof *signals_that_end };
+
 struct crew {
     struct proxy_options options;
     struct thread threads[PROXY_WORKERS_MOST];
     unsigned count;   /* of threads whose loop is open */
     unsigned running; /* of those beyond the first that were started */
-    uv_signal_t signals[2];
+    uv_signal_t signals[SIGNALS];
 };
 
 static void on_stop(uv_async_t *async)
@@ -378,8 +382,8 @@ static void on_stop(uv_async_t *async)
     uv_close((uv_handle_t *)&thread->stop, NULL);
     if (thread != crew->threads)
         return;
-    uv_close((uv_handle_t *)&crew->signals[0], NULL);
-    uv_close((uv_handle_t *)&crew->signals[1], NULL);
+    for (unsigned i = 0; i < SIGNALS; i++)
+        uv_close((uv_handle_t *)&crew->signals[i], NULL);
 }
 
 static void stop_all(struct crew *crew)
@@ -393,8 +397,8 @@ static void on_signal(uv_signal_t *signal, int number)
     (void)number;
     struct crew *crew = signal->data;
     /* A second signal does not need our patience: the default ends us. */
-    uv_signal_stop(&crew->signals[0]);
-    uv_signal_stop(&crew->signals[1]);
+    for (unsigned i = 0; i < SIGNALS; i++)
+        uv_signal_stop(&crew->signals[i]);
     stop_all(crew);
 }
 
@@ -430,13 +434,20 @@ static int open_thread(struct crew *crew, unsigned index, struct err *err)
     return 0;
 }
 
+/* nohup(1) wants one of them to be ignored. */
+static bool is_ignored(int number)
+{
+    struct sigaction action;
+    return !sigaction(number, NULL, &action) && action.sa_handler == SIG_IGN;
+}
+
 static void watch_signals(struct crew *crew)
 {
-    static const int numbers[] = {SIGTERM, SIGINT};
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < SIGNALS; i++) {
         uv_signal_init(&crew->threads[0].loop, &crew->signals[i]);
         crew->signals[i].data = crew;
-        uv_signal_start(&crew->signals[i], on_signal, numbers[i]);
+        if (signals_that_end[i] != SIGHUP || !is_ignored(SIGHUP))
+            uv_signal_start(&crew->signals[i], on_signal, signals_that_end[i]);
     }
 }
 

@@ -243,9 +243,7 @@ enum relay_state relay_unreachable(struct relay *relay, int status)
         snprintf(reason, sizeof reason, "the server at %s: %s", address,
                  uv_strerror(status));
     facts_unreachable(&relay->server, reason);
-    int answer = relay->forbidden && relay->asked ? 403
-                 : status == UV_ETIMEDOUT         ? 504
-                                                  : 502;
+    int answer = relay->forbidden ? 403 : status == UV_ETIMEDOUT ? 504 : 502;
     return relay_fail(relay, answer,
                       relay->refusal ? SSL_AD_UNRECOGNIZED_NAME
                                      : SSL3_AD_HANDSHAKE_FAILURE,

@@ -95,6 +95,15 @@ int target_parse(const char *url, struct target *out, struct err *err)
             !target_from_host(url + skip, len, scheme->port, out) && out->port)
             return 0;
     }
+    size_t host = strcspn(url, "/?#");
+    if (!strstr(url, "://") && host && !url[host] &&
+        !target_from_host(url, host, 80, out)) {
+        err_code(err, EXIT_USAGE,
+                 "\"%.200s\" does not say how it is spoken to; write "
+                 "http://%.200s, https://, tcp:// or tls://",
+                 url, url);
+        return -1;
+    }
     err_code(err, EXIT_USAGE,
              "\"%.200s\" is no upstream; write http://HOST[:PORT], "
              "https://HOST[:PORT], tcp://HOST:PORT, tls://HOST[:PORT], "

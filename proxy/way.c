@@ -133,10 +133,25 @@ static int check_dns(const struct way_in *way, struct err *err)
     return -1;
 }
 
+/* Where the address is left out, or is a name that everybody knows, it is that
+ * of this host: "8080", ":8080", "localhost:8080". */
+static int take_address(const char *text, size_t len, struct way_in *out,
+                        struct err *err)
+{
+    static const char local[] = "localhost:";
+    char address[2 * ADDRESS_TEXT];
+    size_t skip = len && *text == ':' ? 1 : 0;
+    if (len >= strlen(local) && !strncmp(text, local, strlen(local)))
+        skip = strlen(local);
+    bool alone = skip || (len && strspn(text, "0123456789") >= len);
+    snprintf(address, sizeof address, "%s%.*s", alone ? "127.0.0.1:" : "",
+             (int)(len - skip), text + skip);
+    return address_parse(address, &out->address, err);
+}
+
 int way_parse(const char *text, const struct way_in *usual, struct way_in *out,
               struct err *err)
 {
-    char address[ADDRESS_TEXT];
     size_t len = strcspn(text, "=");
     const char *value = text[len] ? text + len + 1 : NULL;
     const char *at = memchr(text, '@', len);
@@ -150,8 +165,7 @@ int way_parse(const char *text, const struct way_in *usual, struct way_in *out,
     } else if (value) {
         *out = (struct way_in){.mode = WAY_REVERSE};
     }
-    snprintf(address, sizeof address, "%.*s", (int)len, text);
-    if (address_parse(address, &out->address, err))
+    if (take_address(text, len, out, err))
         return -1;
     if ((at || value) && take_value(value, out, err))
         return -1;

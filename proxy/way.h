@@ -38,7 +38,8 @@ struct way_row {
 const struct way_row *way_row(unsigned index);
 const struct way_row *way_flag_row(unsigned index);
 
-/* Read "[MODE[,FLAG...]@]ADDRESS:PORT[=VALUE]". Where no mode is named, mode,
+/* Read "[MODE[,FLAG...]@][ADDRESS:]PORT[=VALUE]"; without an address it is
+ * 127.0.0.1. Where no mode is named, mode,
  * target and flags are those of `usual`. -1 with EXIT_USAGE and a sentence. */
 int way_parse(const char *text, const struct way_in *usual, struct way_in *out,
               struct err *err);

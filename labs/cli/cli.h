@@ -66,6 +66,12 @@ enum help_form { HELP_TEXT, HELP_ROFF, HELP_BASH, HELP_ZSH, HELP_FISH };
 void options_help(const struct command *command, const struct option *table,
                   FILE *out);
 
+/* Row `index` of those that belong to a command; NULL behind the last. */
+struct example {
+    const char *command, *line, *sentence;
+};
+const struct example *example_of(const struct command *command, unsigned index);
+
 /* In manual.c: one command in any form but text. */
 void manual_command(const struct command *command, const struct option *table,
                     enum help_form form, FILE *out);

@@ -26,8 +26,11 @@ static void help_exit_codes(const struct term *term)
         {"6", "Refused: an address or name outside the lab's walls."},
         {"7", "Our own mistake: a program of the lab crashed."},
         {"124", "The time given with --timeout is over."},
-        {"130", "Ended by SIGINT (^C)."},
-        {"143", "Ended by SIGTERM."},
+        {"130", "Ended by SIGINT (^C) before it was done."},
+        {"143", "Ended by SIGTERM before it was done."},
+        {"", "What runs until it is told to stop ('proxy', 'attack') ends "
+             "with 0 when ^C, SIGTERM or the end of its terminal tells it; a "
+             "second signal ends it at once."},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char head[16];
@@ -238,11 +241,13 @@ static void help_rows(const struct term *term,
 
 static void help_ways(const struct term *term)
 {
-    term_flow(stdout, term,
-              "How victims come in to 'mitmlab proxy', and who says where they "
-              "want to go. Each --listen is one way; there may be several at "
-              "once.",
-              0, "");
+    term_flow(
+        stdout, term,
+        "How victims come in to 'mitmlab proxy', and who says where they "
+        "want to go. Each --listen is one way, at 127.0.0.1 if ADDRESS: is "
+        "left out; there may be several at "
+        "once.",
+        0, "");
     putchar('\n');
     help_rows(term, way_row, "", "@ADDRESS:PORT");
     term_flow(stdout, term, "\nBehind the way, each with a comma:", 0, "");

@@ -27,7 +27,7 @@ static void on_ready(void *context, const struct way_in *ways)
  * call a line, and gets them once a second. */
 static void on_second(void *context)
 {
-    fflush(stdout);
+    proxy_look_flush(context);
     proxy_keep_flush(context);
 }
 

@@ -64,6 +64,14 @@ static void roff(FILE *out, const struct command *command,
         put_roff(out, table->sentence);
         fputc('\n', out);
     }
+    const struct example *example;
+    for (unsigned i = 0; (example = example_of(command, i)); i++) {
+        fputs(i ? ".TP\n\\fB" : ".SH EXAMPLES\n.TP\n\\fB", out);
+        put_roff(out, example->line);
+        fputs("\\fR\n", out);
+        put_roff(out, example->sentence);
+        fputc('\n', out);
+    }
     fputs(".SH SEE ALSO\n\\fBmitmlab\\fR(1)\n", out);
 }
 

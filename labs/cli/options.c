@@ -32,9 +32,12 @@ static int unknown(const struct command *command, const struct option *table,
     const char *names[128];
     unsigned count = 0;
     for (; table->name && count < 127; table++)
-        names[count++] = table->name;
+        if (*table->name) /* a heading has none */
+            names[count++] = table->name;
     names[count] = NULL;
-    const char *near = nearest(word + strspn(word, "-"), names);
+    const char *bare = word + strspn(word, "-");
+    /* One letter is near to everything. */
+    const char *near = strlen(bare) > 1 ? nearest(bare, names) : NULL;
     err_code(err, EXIT_USAGE,
              "%s: no option %s%s%s%s; 'mitmlab help %s' lists them",
              command->name, word, near ? " (did you mean --" : "",
@@ -246,6 +249,12 @@ void options_help(const struct command *command, const struct option *table,
             fprintf(out, "%s\n", head);
         snprintf(padded, sizeof padded, "%-*s", (int)column, fits ? head : "");
         term_flow(out, &term, table->sentence, 0, padded);
+    }
+    const struct example *example;
+    for (unsigned i = 0; (example = example_of(command, i)); i++) {
+        fputs(i ? "" : "\nexamples:\n", out);
+        term_flow(out, &term, example->line, 2, "");
+        term_flow(out, &term, example->sentence, 6, "");
     }
 }
 

@@ -26,10 +26,14 @@ static int take_lenient(const struct proxy_wishes *wishes,
         setup->options.lenient |= bit;
         if (bit)
             continue;
-        const char *near = nearest(name, names);
-        err_code(err, EXIT_USAGE, "no leniency \"%s\"%s%s%s", name,
-                 near ? " (did you mean " : "", near ? near : "",
-                 near ? "?)" : "");
+        char list[256] = "";
+        for (unsigned at = 0; names[at]; at++) {
+            size_t used = strlen(list);
+            snprintf(list + used, sizeof list - used, "%s%s", at ? ", " : "",
+                     names[at]);
+        }
+        err_code(err, EXIT_USAGE, "no leniency \"%s\"; there are %s", name,
+                 list);
         return -1;
     }
     return 0;
@@ -140,7 +144,9 @@ static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
     option_row(rows,
                (struct option){
                    "lenient", 0, OPTION_LIST, "NAME",
-                   "Tolerate one kind of malformed HTTP; may be given again",
+                   "Tolerate one kind of malformed HTTP: bare-lf, obs-fold, "
+                   "space-colon, two-lengths, chunk-ext, no-host; may be "
+                   "given again",
                    &wishes->edit.lenient});
 }
 

@@ -32,7 +32,8 @@ static int take(const struct proxy_wishes *wishes, struct proxy_setup *setup,
         return -1;
     }
     if (idle < 0 || idle > 24 * 3600) {
-        err_code(err, EXIT_USAGE, "--idle wants at most a day in seconds");
+        err_code(err, EXIT_USAGE,
+                 "--idle wants 1 to %d seconds, or 0 for the usual", 24 * 3600);
         return -1;
     }
     if (wishes->limits.lanes < 0 || wishes->limits.lanes > LANES_ASKED_MOST) {

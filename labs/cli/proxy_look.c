@@ -5,7 +5,11 @@
 #include "labs/cli/proxy_parts.h"
 #include "proxy/filter.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Read by all workers, written by none. */
@@ -67,6 +71,22 @@ static void greet_way(const struct way_in *way, const struct term *term,
     term_flow(stderr, term, shown ? shown : "", 0,
               first ? "Listening at " : "         and ");
     free(shown);
+    /* It may become known while we run, but rarely does. */
+    union address known;
+    struct err err = ERR_INIT;
+    if (target && dial_resolve(target->host, target->port, &known, &err))
+        term_flow(stderr, term, err.text, 0, "            ");
+}
+
+/* Is there a way in by which TLS is likely to come? */
+static bool expects_tls(const struct proxy_options *options)
+{
+    for (unsigned i = 0; i < options->ways_count; i++) {
+        const struct target *target = way_target(&options->ways[i]);
+        if (!target || target->tls || target->starttls != STARTTLS_NONE)
+            return true;
+    }
+    return false;
 }
 
 /* What becomes of TLS; NULL: nothing that is worth a word. */
@@ -74,6 +94,8 @@ static const char *tls_matters(const struct proxy_setup *setup)
 {
     const struct proxy_options *options = &setup->options;
     bool verifies = options->terms.trust && !options->insecure_upstream;
+    if (!expects_tls(options))
+        return NULL;
     if (!options->signers.rogue && !options->signers.lab)
         return "TLS goes through unread. --ca DIR opens it, with a CA such as "
                "'mitmlab cert make c00 --out DIR' leaves in DIR/rogue.";
@@ -105,6 +127,34 @@ void proxy_greet(const struct proxy_setup *setup, const struct way_in *ways)
     look_title(&setup->eye->look, &title);
     print(&title);
     fflush(stdout);
+}
+
+/* ---- who reads it -------------------------------------------------------- */
+
+/* Of a pipe whose other end is closed poll(2) says so, written to or not. */
+static bool nobody_reads(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) > 0 && out.revents & POLLERR;
+}
+
+static void flush_lines(struct proxy_setup *setup)
+{
+    bool failed = fflush(stdout) != 0;
+    if (!failed && !ferror(stdout))
+        return;
+    clearerr(stdout);
+    if (!setup->late.text[0] && !nobody_reads())
+        err_code(&setup->late, EXIT_PARTIAL,
+                 "not all lines could be written to standard output%s%s",
+                 failed ? ": " : "", failed ? strerror(errno) : "");
+}
+
+void proxy_look_flush(struct proxy_setup *setup)
+{
+    flush_lines(setup);
+    if (nobody_reads())
+        raise(SIGTERM); /* as if a person had said so */
 }
 
 static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
@@ -189,7 +239,7 @@ static void undo(struct proxy_setup *setup)
 {
     if (!setup->eye)
         return;
-    fflush(stdout);
+    flush_lines(setup);
     filter_free(setup->eye->show);
     free(setup->eye);
 }

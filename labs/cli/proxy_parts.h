@@ -97,6 +97,10 @@ extern const struct proxy_part proxy_part_limits; /* how much of it */
 /* It has begun: say where, with what, and name the columns. */
 void proxy_greet(const struct proxy_setup *setup, const struct way_in *ways);
 
+/* Lines go out; once a second. Where nobody reads them any more, that is the
+ * end: `mitmlab proxy | head` comes back. */
+void proxy_look_flush(struct proxy_setup *setup);
+
 /* What is to be kept goes to its file; once a second. */
 void proxy_keep_flush(const struct proxy_setup *setup);
 

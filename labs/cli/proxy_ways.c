@@ -30,6 +30,24 @@ static int check_target(const struct way_in *way, struct err *err)
     return dial_check(&address, err);
 }
 
+/* A listener that says by itself what it is does without these. */
+static int check_use(const struct proxy_wishes *wishes, struct err *err)
+{
+    const struct option_list *list = &wishes->ways.listen;
+    const char *option = wishes->ways.upstream      ? "--upstream"
+                         : wishes->ways.transparent ? "--transparent"
+                                                    : NULL;
+    for (unsigned i = 0; option && i < list->count; i++)
+        if (!strpbrk(list->items[i], "@="))
+            return 0;
+    if (option)
+        err_code(err, EXIT_USAGE,
+                 "%s is for listeners without MODE@ or =URL, and there are "
+                 "none; write --listen reverse@ADDRESS:PORT=URL",
+                 option);
+    return option ? -1 : 0;
+}
+
 static int take_ways(const struct proxy_wishes *wishes,
                      struct proxy_setup *setup, struct err *err)
 {
@@ -39,7 +57,7 @@ static int take_ways(const struct proxy_wishes *wishes,
     if (!list->count || list->count > PROXY_LISTEN_MOST) {
         err_code(err, EXIT_USAGE,
                  "proxy wants 1 to %d times --listen "
-                 "[MODE@]ADDRESS:PORT[=URL]; 'mitmlab help ways' lists them",
+                 "[MODE@][ADDRESS:]PORT[=URL]; 'mitmlab help ways' lists them",
                  PROXY_LISTEN_MOST);
         return -1;
     }
@@ -51,7 +69,7 @@ static int take_ways(const struct proxy_wishes *wishes,
             check_target(&options->ways[i], err))
             return -1;
     options->ways_count = list->count;
-    return 0;
+    return check_use(wishes, err);
 }
 
 static int intercept(struct proxy_setup *setup, struct err *err)
@@ -67,7 +85,7 @@ static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
 {
     option_row(rows,
                (struct option){"listen", 'l', OPTION_LIST,
-                               "[MODE@]ADDRESS:PORT[=URL]",
+                               "[MODE@][ADDRESS:]PORT[=URL]",
                                "Take victims in here, by one of the ways of "
                                "'mitmlab help ways'; may be given again",
                                &wishes->ways.listen});

@@ -54,6 +54,16 @@ plain_bank() {
     run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --upstream gopher://localhost
     [[ $output == *http://* ]]
     run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --workers 0
+    run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --lenient all
+    [[ $output == *bare-lf*no-host* ]]
+    run -2 "$MITMLAB" proxy -z
+    [[ $output != *"did you mean"* ]]
+    run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --upstream 127.0.0.1:80
+    [[ $output == *"write http://127.0.0.1:80"* ]]
+    run -2 "$MITMLAB" proxy --listen http@127.0.0.1:0 --upstream http://127.0.0.1:80
+    [[ $output == *"--upstream is for listeners without MODE@"* ]]
+    run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --idle -1
+    [[ $output == *"86400"* ]]
     run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --attack rewrit,find=a,with=b
     [[ $output == *rewrite* ]]
 }
@@ -61,6 +71,8 @@ plain_bank() {
 @test "files that are not there are named" {
     run -4 "$MITMLAB" proxy --listen 127.0.0.1:0 --upstream-ca none.pem
     [[ $output == *none.pem* ]]
+    run -4 "$MITMLAB" proxy --listen 127.0.0.1:0 --client-cert none.pem
+    [[ $output == *"none.pem: No such file"* ]]
     run ! "$MITMLAB" proxy --listen 127.0.0.1:0 --ca none
     [[ $output == *none* ]]
     run -4 "$MITMLAB" proxy --listen 127.0.0.1:0 --script none.lua
@@ -166,6 +178,72 @@ all_lines() {
     [[ $output != *--* ]]
     timeout -s INT 1 "$MITMLAB" proxy -q --listen 127.0.0.1:0 2>said || true
     [ ! -s said ]
+}
+
+@test "a closed standard output costs the lines and nothing else" {
+    plain_bank
+    MITMLAB_EVENTS_FD=9 in_background ready.jsonl bash -c \
+        'exec 9>&1 >&-; exec "$@"' - "$MITMLAB" proxy --listen 127.0.0.1:0 \
+        --upstream "http://127.0.0.1:$bank"
+    for _ in 1 2 3; do
+        https-client --get "http://bank.lab.test:$(port_of ready.jsonl)/" >/dev/null
+    done
+    kill -TERM "${started[-1]}"
+    wait "${started[-1]}"
+}
+
+@test "when nobody reads its lines any more it ends, and keeps what it has" {
+    timeout 20 "$MITMLAB" proxy --listen 127.0.0.1:0 --write kept.pcapng \
+        2>/dev/null | true
+    [ "${PIPESTATUS[0]}" = 0 ]
+    run -0 "$MITMLAB" inspect -r kept.pcapng
+}
+
+@test "lines that find no room are told once, and exit 3" {
+    plain_bank
+    MITMLAB_EVENTS_FD=9 in_background ready.jsonl bash -c \
+        'exec 9>&1 >/dev/full; exec "$@"' - "$MITMLAB" proxy \
+        --listen 127.0.0.1:0 --upstream "http://127.0.0.1:$bank"
+    https-client --get "http://bank.lab.test:$(port_of ready.jsonl)/" >/dev/null
+    kill -TERM "${started[-1]}"
+    wait "${started[-1]}" && false || [ $? = 3 ]
+    [ "$(grep -c 'not all lines' ready.jsonl.err)" = 1 ]
+}
+
+@test "the end of its terminal ends it, with all that it keeps; nohup does not" {
+    plain_bank
+    for before in env nohup; do
+        in_background hup.jsonl $before "$MITMLAB" proxy --listen 127.0.0.1:0 \
+            --upstream "http://127.0.0.1:$bank" --json --har $before.har
+        https-client --get "http://bank.lab.test:$(port_of hup.jsonl)/" >/dev/null
+        kill -HUP "${started[-1]}"
+        [ $before = env ] || kill -TERM "${started[-1]}"
+        wait "${started[-1]}"
+        grep -q '"entries"' $before.har
+    done
+}
+
+@test "help ends in examples, and so does the manual page" {
+    "$MITMLAB" help proxy | grep -A99 '^examples:' | grep -q 'mitmlab proxy -l 8080'
+    "$MITMLAB" completions man proxy | grep -A9 '^.SH EXAMPLES' |
+        grep -q 'mitmlab proxy'
+}
+
+@test "what a proxy does to a URL is no change that a person made" {
+    plain_bank
+    echo '127.0.0.1 bank.lab.test' >hosts
+    MITMLAB_EVENTS_FD=9 in_background ready.jsonl bash -c \
+        'exec 9>&1 >lines; exec "$@"' - "$MITMLAB" proxy \
+        --listen http@127.0.0.1:0 --rule 'path == /x : set header X-A b'
+    for path in / /x; do
+        exec 8<>"/dev/tcp/127.0.0.1/$(port_of ready.jsonl)"
+        printf "GET http://bank.lab.test:$bank$path HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n" >&8
+        cat <&8 >/dev/null
+        exec 8>&-
+    done
+    all_lines
+    grep -E '/ 200 .* ms$' lines
+    grep -E '/x 404 .* both-changed$' lines
 }
 
 @test "-v shows both heads, -vv bodies, and what a rule changed is marked" {

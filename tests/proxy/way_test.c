@@ -28,6 +28,10 @@ static const struct {
      "bank.lab.test", 80, false, false},
     {"reverse@127.0.0.1:80=tls://[::1]:99", WAY_REVERSE, "127.0.0.1:80", "::1",
      99, false, false},
+    {"8080", WAY_SNI, "127.0.0.1:8080", "", 0, false, false},
+    {"http@:3128", WAY_HTTP, "127.0.0.1:3128", "", 0, false, false},
+    {"localhost:80=http://[::1]:81", WAY_REVERSE, "127.0.0.1:80", "::1", 81,
+     false, false},
     {"http@127.0.0.1:3128", WAY_HTTP, "127.0.0.1:3128", "", 0, false, false},
     {"socks@127.0.0.1:1080", WAY_SOCKS, "127.0.0.1:1080", "", 0, false, false},
     {"transparent@0.0.0.0:443", WAY_TRANSPARENT, "0.0.0.0:443", "", 0, false,
@@ -41,7 +45,10 @@ static const struct {
     const char *text, *sentence;
 } bad[] = {
     {"", "is not an address"},
-    {"8080", "is not an address"},
+    {":", "is not an address"},
+    {"80x", "is not an address"},
+    {"localhost:", "is not an address"},
+    {"localhosts:80", "is not an address"},
     {"http@", "is not an address"},
     {"@127.0.0.1:1", "no way in"},
     {"htpt@127.0.0.1:1", "sni, reverse, http, socks"},
