@@ -196,7 +196,8 @@ static const char *spoken(const struct relay *relay)
 {
     if (relay->misled)
         return "proxied";
-    if (!relay->server.open)
+    /* Its end may be closed already, while the victim was seen out. */
+    if (!relay->flow.local.any.sa_family)
         return NULL;
     if (relay->messages)
         return "ws";

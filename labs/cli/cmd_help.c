@@ -135,8 +135,7 @@ static void help_rules(const struct term *term)
               "answers, too:\n\n"
               "  --rule 'kind == ws && to == server : replace body 10 9999'\n"
               "  --rule 'kind == dns && host ~ bank && type == AAAA : drop'\n\n"
-              "Bytes that are neither (kind == raw) only --show knows; attack "
-              "rewrite changes them.\n",
+              "Bytes that are neither (kind == raw) only --show knows.\n",
               0, "");
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
         char head[64];

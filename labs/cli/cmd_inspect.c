@@ -20,32 +20,36 @@ struct wishes {
 
 /* ---- text ---------------------------------------------------------------- */
 
-static void print_address(const struct text *address, int port)
+static int add_address(struct buf *out, const struct text *address, int port)
 {
     char text[64];
     text_line(*address, text, sizeof text - 1);
-    printf(strchr(text, ':') ? "[%s]:%d" : "%s:%d", text, port);
+    return buf_printf(out, strchr(text, ':') ? "[%s]:%d" : "%s:%d", text, port);
+}
+
+static void print_end(const struct fact *end, const char *head,
+                      const struct term *term)
+{
+    struct buf text = {0};
+    if (!add_address(&text, &end->opener, end->opener_port) &&
+        !buf_append_text(&text, " to ") &&
+        !add_address(&text, &end->acceptor, end->acceptor_port) &&
+        !buf_append(&text, "", 1))
+        term_flow(stdout, term, (char *)buf_head(&text), 0, head);
+    buf_free(&text);
 }
 
 static void print_title(const struct inspect_flow *flow,
                         const struct term *term)
 {
-    const struct fact *ends[] = {flow->victim, flow->server};
     char place[40];
     text_line(flow->place, place, sizeof place - 1);
-    printf("%sflow %lld%s", term_mark(term, TERM_BOLD), flow->number,
-           term_mark(term, TERM_PLAIN));
-    if (*place)
-        printf(" at %s", place);
-    for (unsigned i = 0; i < 2; i++) {
-        if (!ends[i])
-            continue;
-        printf("\n  %s ", i ? "and" : "from");
-        print_address(&ends[i]->opener, ends[i]->opener_port);
-        printf(" to ");
-        print_address(&ends[i]->acceptor, ends[i]->acceptor_port);
-    }
-    printf("\n");
+    printf("%sflow %lld%s%s%s\n", term_mark(term, TERM_BOLD), flow->number,
+           term_mark(term, TERM_PLAIN), *place ? " at " : "", place);
+    if (flow->victim)
+        print_end(flow->victim, "  from ", term);
+    if (flow->server)
+        print_end(flow->server, flow->victim ? "  and " : "  from ", term);
 }
 
 static const char *mark_of(enum mark mark)
@@ -75,7 +79,10 @@ static void print_fact(struct record *record, const struct fact *fact,
 static void print_flow(struct record *record, const struct inspect_flow *flow,
                        const struct wishes *wishes, const struct term *term)
 {
+    char packets[128];
     print_title(flow, term);
+    if (record->index && inspect_packets(flow, packets, sizeof packets))
+        term_flow(stdout, term, packets, 0, "  filter ");
     for (size_t i = 0; i < flow->count; i++)
         if (inspect_shows(flow, flow->facts[i], wishes->verbose))
             print_fact(record, flow->facts[i], term);

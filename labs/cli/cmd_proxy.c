@@ -5,6 +5,11 @@
 #include "attacks/attack.h"
 #include "labs/cli/commands.h"
 #include "labs/cli/proxy_parts.h"
+#include "labs/cli/term.h"
+#include "proxy/way.h"
+
+#include <stdio.h>
+#include <unistd.h>
 
 /* In the order in which they are set up: attacks want the signers, and
  * connections are taken over when all else stands. Undone backwards. */
@@ -65,6 +70,37 @@ static void make_table(struct proxy_wishes *wishes, struct option_rows *rows)
     }
 }
 
+static void print_row(const struct term *term, const char *name,
+                      const char *sentence)
+{
+    char head[24];
+    snprintf(head, sizeof head, "%-11s ", name);
+    term_flow(stdout, term, sentence, 2, head);
+}
+
+/* Below the options: every way in, every protocol. */
+static void print_abilities(void)
+{
+    static const struct {
+        const char *name, *sentence;
+    } protocols[] = {
+#define PROTOCOL(name, sentence) {name, sentence},
+#include "proxy/protocols.def"
+#undef PROTOCOL
+    };
+    struct term term;
+    term_look(&term, STDOUT_FILENO);
+    printf("\nways in, for --listen ('mitmlab help ways'):\n");
+    for (unsigned i = 0; way_row(i); i++)
+        print_row(&term, way_row(i)->name, way_row(i)->sentence);
+    printf("\nprotocols:\n");
+    for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++)
+        print_row(&term, protocols[i].name, protocols[i].sentence);
+    term_flow(stdout, &term,
+              "\nSee also: mitmlab help filter, rules, script, events, ways.",
+              0, "");
+}
+
 int cmd_proxy(int argc, char **argv)
 {
     struct proxy_wishes wishes = {.limits.workers = 1};
@@ -76,8 +112,10 @@ int cmd_proxy(int argc, char **argv)
     make_table(&wishes, &table);
     if (options_parse(command, table.row, argc, argv, &rest, &helped, &err))
         return cli_fail(&err);
-    if (helped)
+    if (helped) {
+        print_abilities();
         return EXIT_OK;
+    }
     if (rest.count) {
         err_code(&err, EXIT_USAGE, "proxy takes options only, not \"%s\"",
                  rest.items[0]);

@@ -11,13 +11,17 @@
 #include "proxy/target.h"
 
 #include <jansson.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+enum { TIMES_MOST = 1000000 };
+
 struct wishes {
     struct option_list flows, sets;
     const char *filter, *to, *ca, *hosts;
+    long long times;
     bool json;
 };
 
@@ -206,19 +210,12 @@ static int prepare(const struct job *job, struct recorded_flow *flow,
     return message_set_field(request, "Connection", "close");
 }
 
-static int replay_one(struct job *job, struct recorded_flow *flow,
-                      struct err *err)
+static int send_once(struct job *job, struct recorded_flow *flow,
+                     struct err *err)
 {
     struct arena arena = {0};
     struct message now = {0};
-    if (!flow->request_whole) {
-        fprintf(stderr,
-                "mitmlab: flow %u is left out: its body was not kept whole\n",
-                flow->number);
-        return 0;
-    }
-    int rc = prepare(job, flow, err) ||
-             replay_call(&job->to, job->wishes->ca, &flow->request, &arena,
+    int rc = replay_call(&job->to, job->wishes->ca, &flow->request, &arena,
                          &now, err);
     if (!rc) {
         bool differs = tell_answer(job, flow, &now);
@@ -236,6 +233,23 @@ static int replay_one(struct job *job, struct recorded_flow *flow,
     message_close(&now);
     arena_free(&arena);
     return rc ? -1 : 0;
+}
+
+static int replay_one(struct job *job, struct recorded_flow *flow,
+                      struct err *err)
+{
+    if (!flow->request_whole) {
+        fprintf(stderr,
+                "mitmlab: flow %u is left out: its body was not kept whole\n",
+                flow->number);
+        return 0;
+    }
+    if (prepare(job, flow, err))
+        return -1;
+    for (long long i = 0; i < job->wishes->times; i++)
+        if (send_once(job, flow, err))
+            return -1;
+    return 0;
 }
 
 static int run(struct job *job, struct err *err)
@@ -273,6 +287,11 @@ static int start(struct job *job, const char *path, struct err *err)
          dial_resolve(job->to.host, job->to.port, &address, err) ||
          dial_check(&address, err)))
         return -1;
+    if (wishes->times < 1 || wishes->times > TIMES_MOST) {
+        err_code(err, EXIT_USAGE, "--times wants a number from 1 to %d",
+                 TIMES_MOST);
+        return -1;
+    }
     if (wishes->to && job->to.protocol != TARGET_HTTP) {
         err_code(err, EXIT_USAGE, "--to wants http:// or https://");
         return -1;
@@ -293,7 +312,7 @@ static int start(struct job *job, const char *path, struct err *err)
 
 int cmd_replay(int argc, char **argv)
 {
-    struct wishes wishes = {0};
+    struct wishes wishes = {.times = 1};
     const struct option table[] = {
         {"to", 0, OPTION_TEXT, "URL",
          "Send them here, inside the walls; without, they are listed",
@@ -304,6 +323,8 @@ int cmd_replay(int argc, char **argv)
          "Only what this holds of ('mitmlab help filter')", &wishes.filter},
         {"do", 0, OPTION_LIST, "ACTION",
          "Change requests first, as in 'mitmlab help rules'", &wishes.sets},
+        {"times", 0, OPTION_NUMBER, "N",
+         "Send each so many times, one after the other (1)", &wishes.times},
         {"ca", 0, OPTION_TEXT, "FILE",
          "Verify an https server with this CA; without, nobody does",
          &wishes.ca},
@@ -327,6 +348,7 @@ int cmd_replay(int argc, char **argv)
                  "replay wants one HAR file, or the folder of a run");
         return cli_fail(&err);
     }
+    signal(SIGPIPE, SIG_IGN); /* a server may hang up on what TLS sends */
     int rc = start(&job, rest.items[0], &err);
     filter_free(job.filter);
     recorded_free(job.recorded);

@@ -144,6 +144,55 @@ static void say_cert(const struct fact *fact, struct inspect_words *out)
     free(issuer);
 }
 
+/* ---- what is not HTTP ---------------------------------------------------- */
+
+/* data[key] of a fact as a line of at most `most` bytes. */
+static char *data_line(struct record *record, const struct fact *fact,
+                       const char *key, char *room, size_t most)
+{
+    text_line(fact_bytes(&record->report, fact, key), room, most);
+    return room;
+}
+
+static void say_message(struct record *record, const struct fact *fact,
+                        struct inspect_words *out)
+{
+    char kind[16], body[128];
+    bool dropped = json_is_true(json_object_get(fact->data, "dropped"));
+    snprintf(out->text, sizeof out->text, "ws %s to %s, %lld bytes%s: %s",
+             data_line(record, fact, "opcode", kind, sizeof kind - 1),
+             text_is(fact->dir, "up") ? "server" : "victim",
+             fact_number(fact, "bytes", 0),
+             dropped            ? ", dropped"
+             : is_changed(fact) ? ", changed"
+                                : "",
+             data_line(record, fact, "body", body, sizeof body - 1));
+}
+
+/* "DNS asks A bank.lab.test"; "DNS says NOERROR: bank.lab.test 60 A ..." */
+static void say_dns(struct record *record, const struct fact *fact,
+                    struct inspect_words *out)
+{
+    char word[16], name[256];
+    bool asks = fact_is(fact, "dns.query");
+    size_t len = (size_t)snprintf(
+        out->text, sizeof out->text, "DNS %s %s%s%s", asks ? "asks" : "says",
+        data_line(record, fact, asks ? "type" : "rcode", word, sizeof word - 1),
+        asks               ? " "
+        : is_changed(fact) ? " (changed)"
+                           : "",
+        asks ? data_line(record, fact, "name", name, sizeof name - 1) : "");
+    const json_t *answers = json_object_get(fact->data, "answers"), *answer;
+    size_t i;
+    json_array_foreach(answers, i, answer)
+    {
+        text_line(bytes_of(&record->report, answer), name, 100);
+        if (len < sizeof out->text)
+            len += (size_t)snprintf(out->text + len, sizeof out->text - len,
+                                    "%s%s", i ? ", " : ": ", name);
+    }
+}
+
 /* The words of the report, where it has some; else the data itself. */
 void inspect_say(struct record *record, const struct fact *fact,
                  struct inspect_words *out)
@@ -163,6 +212,10 @@ void inspect_say(struct record *record, const struct fact *fact,
     }
     if (fact_is(fact, "tls.cert"))
         say_cert(fact, out);
+    else if (fact_is(fact, "websocket.message"))
+        say_message(record, fact, out);
+    else if (fact_is(fact, "dns.query") || fact_is(fact, "dns.answer"))
+        say_dns(record, fact, out);
 }
 
 /* ---- the filter ---------------------------------------------------------- */
@@ -241,6 +294,32 @@ static void add_exchange(struct record *record, const struct inspect_flow *flow,
     }
 }
 
+/* One message of a WebSocket, or one question of DNS or its answer. */
+static bool is_spoken(struct record *record, const struct fact *fact,
+                      struct filter_subject *subject)
+{
+    struct report *report = &record->report;
+    if (fact_is(fact, "websocket.message")) {
+        struct text body = fact_bytes(report, fact, "body");
+        subject->moment = FILTER_AT_MESSAGE;
+        subject->kind = "ws";
+        subject->to = text_is(fact->dir, "up") ? LEG_SERVER : LEG_VICTIM;
+        subject->body =
+            (struct filter_text){body.len ? body.bytes : "", body.len};
+        subject->size_known = true;
+        subject->size = (uint64_t)fact_number(fact, "bytes", 0);
+        return true;
+    }
+    bool asks = fact_is(fact, "dns.query");
+    if (!asks && !fact_is(fact, "dns.answer"))
+        return false;
+    subject->moment = asks ? FILTER_AT_REQUEST : FILTER_AT_RESPONSE;
+    subject->kind = "dns";
+    subject->host = filter_text_of(fact_bytes(report, fact, "name"));
+    subject->type = filter_text_of(fact_bytes(report, fact, "type"));
+    return true;
+}
+
 bool inspect_matches(struct record *record, const struct inspect_flow *flow,
                      const struct filter *filter)
 {
@@ -264,10 +343,12 @@ bool inspect_matches(struct record *record, const struct inspect_flow *flow,
         subject.server = &server;
     for (size_t i = 0; i < flow->count; i++) {
         struct filter_subject one = subject;
-        if (!fact_is(flow->facts[i], "http.request"))
+        bool exchange = fact_is(flow->facts[i], "http.request");
+        if (!exchange && !is_spoken(record, flow->facts[i], &one))
             continue;
         exchanges = true;
-        add_exchange(record, flow, i, &one);
+        if (exchange)
+            add_exchange(record, flow, i, &one);
         if (filter_holds(filter, &one))
             return true;
     }
@@ -327,6 +408,26 @@ static json_t *list_json(const struct inspect_flow *flow, const char *kind,
     return list;
 }
 
+/* For Wireshark and tshark: the packets of this flow. */
+bool inspect_packets(const struct inspect_flow *flow, char *room, size_t size)
+{
+    const struct fact *ends[] = {flow->victim, flow->server};
+    bool udp = false;
+    size_t len = 0;
+    for (size_t i = 0; i < flow->count; i++) {
+        const char *transport = json_string_value(
+            json_object_get(flow->facts[i]->data, "transport"));
+        udp |= transport && !strcmp(transport, "udp");
+    }
+    room[0] = 0;
+    for (unsigned i = 0; i < 2; i++)
+        if (ends[i] && ends[i]->opener_port > 0 && len < size)
+            len += (size_t)snprintf(room + len, size - len, "%s%s.port == %d",
+                                    len ? " || " : "", udp ? "udp" : "tcp",
+                                    ends[i]->opener_port);
+    return len && len < size;
+}
+
 json_t *inspect_json(struct record *record, const struct inspect_flow *flow,
                      bool all)
 {
@@ -341,6 +442,15 @@ json_t *inspect_json(struct record *record, const struct inspect_flow *flow,
         list_json(flow, "tls.verdict", fact_json), "requests",
         list_json(flow, "http.request", fact_json), "responses",
         list_json(flow, "http.response", fact_json));
+    char packets[128];
+    json_object_set_new(json, "messages",
+                        list_json(flow, "websocket.message", fact_json));
+    json_object_set_new(json, "questions",
+                        list_json(flow, "dns.query", fact_json));
+    json_object_set_new(json, "answers",
+                        list_json(flow, "dns.answer", fact_json));
+    if (inspect_packets(flow, packets, sizeof packets))
+        json_object_set_new(json, "filter", json_string(packets));
     json_t *events = all ? json_array() : NULL;
     for (size_t i = 0; i < flow->count && events; i++)
         json_array_append(events, flow->facts[i]->line);

@@ -46,6 +46,9 @@ struct inspect_words {
 void inspect_say(struct record *record, const struct fact *fact,
                  struct inspect_words *out);
 
+/* Of this flow as a display filter of Wireshark; false: it has no ports. */
+bool inspect_packets(const struct inspect_flow *flow, char *room, size_t size);
+
 /* A new object: ends, name, certificates, alerts, verdict, exchanges; with
  * `all` also the events. */
 json_t *inspect_json(struct record *record, const struct inspect_flow *flow,

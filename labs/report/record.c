@@ -146,6 +146,19 @@ static void load_beside(const char *path, struct record *out)
         close(dir);
 }
 
+/* Either byte order, micro- or nanoseconds. */
+static bool is_classic(const uint8_t first[4])
+{
+    static const uint8_t magics[][4] = {{0xa1, 0xb2, 0xc3, 0xd4},
+                                        {0xd4, 0xc3, 0xb2, 0xa1},
+                                        {0xa1, 0xb2, 0x3c, 0x4d},
+                                        {0x4d, 0x3c, 0xb2, 0xa1}};
+    for (unsigned i = 0; i < 4; i++)
+        if (!memcmp(first, magics[i], 4))
+            return true;
+    return false;
+}
+
 static int load_file(const char *path, struct record *out, struct err *err)
 {
     static const uint8_t section[] = {0x0a, 0x0d, 0x0d, 0x0a};
@@ -162,6 +175,13 @@ static int load_file(const char *path, struct record *out, struct err *err)
         if (!out->report.facts_count)
             load_beside(path, out);
         return 0;
+    }
+    if (file >= 0 && is_classic(first)) {
+        err_code(err, EXIT_USAGE,
+                 "%s is a classic pcap file, and only pcapng is read; "
+                 "'editcap -F pcapng %s NEW.pcapng' makes one of it",
+                 path, path);
+        return -1;
     }
     if (file >= 0 && first[0] != '{') {
         err_code(err, EXIT_USAGE,

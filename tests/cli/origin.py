@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A server for tests of what a proxy changes: says what it was asked.
 
-    origin.py      prints its port, and then a line for each request
+    origin.py [CERT KEY]   prints its port, then a line for each request;
+                           with a certificate it speaks TLS
 
 GET /big is ten megabytes, /gzip /zstd /deflate are "the original text" in
 that coding, /bomb is 256 megabytes of zeros in gzip, /alt names HTTP/3,
@@ -9,7 +10,9 @@ that coding, /bomb is 256 megabytes of zeros in gzip, /alt names HTTP/3,
 anything else is answered with the request's own first line, fields and body.
 """
 import gzip
+import ssl
 import subprocess
+import sys
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -89,5 +92,9 @@ class Origin(BaseHTTPRequestHandler):
 
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Origin)
+if len(sys.argv) > 2:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[1], sys.argv[2])
+    server.socket = context.wrap_socket(server.socket, server_side=True)
 print(server.server_address[1], flush=True)
 server.serve_forever()

@@ -108,3 +108,64 @@ GET /a?x=1 HTTP/1.1" ]
     [[ $output == *"POST /pay"*to=bob ]]
     [ "$(tail -n +2 asked)" = "POST /pay HTTP/1.1" ]
 }
+
+# over_tls: an origin with a certificate of the lab's CA, its port in $secure
+over_tls() {
+    "$MITMLAB" cert make c00 --out c >/dev/null
+    echo '127.0.0.1 bank.lab.test' >hosts
+    "$BATS_TEST_DIRNAME/origin.py" c/server.crt c/server.key >secure 2>secure.err &
+    started+=($!)
+    wait_for secure .
+    secure=$(head -1 secure)
+}
+
+@test "over https, with a server that is verified or is not" {
+    over_tls
+    to=https://bank.lab.test:$secure
+    run -0 "$MITMLAB" replay old.har --flow 2 --to "$to" --hosts hosts \
+        --ca c/trust.pem
+    [[ $output == *"POST http://bank.lab.test/pay: was 404, is 200"* ]]
+    [ "$(tail -1 secure)" = "POST /pay HTTP/1.1" ]
+    # Nobody verifies without --ca; somebody else's CA is not the server's.
+    run -0 "$MITMLAB" replay old.har --flow 2 --to "$to" --hosts hosts
+    "$MITMLAB" cert make c00 --out other >/dev/null
+    run ! "$MITMLAB" replay old.har --flow 2 --to "$to" --hosts hosts \
+        --ca other/trust.pem
+    [[ $output == *"TLS with bank.lab.test"*"certificate verify failed"* ]]
+    echo '127.0.0.1 shop.lab.test' >hosts
+    run ! "$MITMLAB" replay old.har --flow 2 --hosts hosts --ca c/trust.pem \
+        --to "https://shop.lab.test:$secure"
+    [[ $output == *"TLS with shop.lab.test"* ]]
+    run ! "$MITMLAB" replay old.har --flow 2 --to "https://127.0.0.1:$origin"
+    [ "$(grep -c POST secure)" = 2 ]
+}
+
+@test "what was recorded over HTTP/2 and TLS is asked again over https" {
+    command -v nghttp >/dev/null || lacks nghttp
+    over_tls
+    in_background events "$MITMLAB" proxy --json --har new.har --http2 victim \
+        --listen "127.0.0.1:0=https://bank.lab.test:$secure" --hosts hosts \
+        --ca c/rogue --upstream-ca c/trust.pem
+    run -0 nghttp -n --no-dep -H ':authority: bank.lab.test' \
+        "https://127.0.0.1:$(port_of events)/gzip" \
+        "https://127.0.0.1:$(port_of events)/one"
+    kill -TERM "${started[-1]}"
+    wait "${started[-1]}"
+    run -0 "$MITMLAB" replay new.har
+    [ "${#lines[@]}" = 2 ]
+    [[ $output == *"GET https://bank.lab.test/gzip -> 200, 360 bytes"* ]]
+    run -0 "$MITMLAB" replay new.har --to "https://bank.lab.test:$secure" \
+        --hosts hosts --ca c/trust.pem --filter 'path == /gzip'
+    [[ $output == *"/gzip: was 200, is 200, 360 bytes"* ]]
+    [ "$(tail -1 secure)" = "GET /gzip HTTP/1.1" ]
+}
+
+@test "--times asks again and again" {
+    run -0 "$MITMLAB" replay old.har --to "$url" --flow 1 --times 3
+    [ "$(grep -c 'is 200' <<<"$output")" = 3 ]
+    [ "$(grep -c 'GET /a?x=1' asked)" = 3 ]
+    run -0 "$MITMLAB" replay old.har --to "$url" --flow 1 --times 2 --json
+    [ "$(grep -o '"number":1' <<<"$output" | wc -l)" = 2 ]
+    run -2 "$MITMLAB" replay old.har --to "$url" --times 0
+    [[ $output == *"--times wants"* ]]
+}

@@ -197,6 +197,15 @@ LUA
         grep -q "^| \`$field\` |" "$root/proxy/README.md"
         "$MITMLAB" help filter >help; grep -q "^  $field " help
     done
+    sed -n 's/^PROTOCOL("\(.*\)",$/\1/p' "$root/proxy/protocols.def" |
+        while read -r name; do
+            grep -q "^| $name |" "$root/proxy/README.md"
+            "$MITMLAB" help proxy >help; grep -q "^  $name" help
+        done
+    "$MITMLAB" help proxy >help
+    for way in sni reverse http socks transparent keep; do
+        grep -q "^  $way " help
+    done
     sed -n 's/^RULE_ACTION([A-Z_]*, "\([a-z ]*\)".*/\1/p' "$root/attacks/rules.def" |
         while read -r words; do
             grep -q "^| \`$words" "$root/attacks/README.md"

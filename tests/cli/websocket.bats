@@ -44,6 +44,10 @@ finish() {
         'down 1 pong' 'up 5 close' 'down 5 close'; do
         [ "$(grep -cE "$from $end\$" lines)" = 1 ]
     done
+    # Beside those of the exchange before them and of the whole connection.
+    grep -qE ' GET http://bank\.lab\.test/chat\?room=1 101 ' lines
+    grep -qE ' ws 127\.0\.0\.1 up [0-9]+ down [0-9]+ in [0-9]+ ms$' lines
+    [ "$(wc -l <lines)" = 10 ]
 }
 
 @test "-v shows how messages begin, -vv more, and no byte of theirs as it came" {
@@ -76,6 +80,22 @@ finish() {
     finish
     [ "$(wc -l <lines)" = 1 ]
     grep -q ' 101 ' lines
+}
+
+@test "bytes are one line at their end, and --show knows their kind" {
+    for show in raw ws; do
+        MITMLAB_EVENTS_FD=9 in_background events bash -c \
+            'exec 9>&1 >lines; exec "$@"' - "$MITMLAB" proxy \
+            --listen 127.0.0.1:0 --upstream "tcp://127.0.0.1:$(cat port)" \
+            --show "kind == $show"
+        proxy=$(port_of events)
+        run -0 visit hello
+        [ "${lines[1]}" = "(1, b'heard hello')" ]
+        finish
+        mv lines "$show"
+    done
+    grep -qE ' raw 127\.0\.0\.1 up [0-9]+ down [0-9]+ in [0-9]+ ms$' raw
+    [ ! -s ws ]
 }
 
 @test "a large message that is only looked at passes, whatever is kept of it" {

@@ -1,0 +1,127 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# mitmlab inspect: run folders, lists of events, other people's captures,
+# broken files; on narrow terminals, as JSON, and for tshark.
+
+bats_require_minimum_version 1.5.0
+load common
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    FIXTURE=$BATS_TEST_DIRNAME/../labs/fixture/90-a-small-lab
+    started=()
+}
+
+# captured OPTION...: a proxy with -w out.pcapng and its events before $origin
+captured() {
+    "$BATS_TEST_DIRNAME/origin.py" >asked 2>asked.err &
+    started+=($!)
+    wait_for asked .
+    in_background events.jsonl "$MITMLAB" proxy --json -w out.pcapng \
+        --listen "127.0.0.1:0=http://127.0.0.1:$(head -1 asked)" "$@"
+    proxy=${started[-1]}
+    url=http://127.0.0.1:$(port_of events.jsonl)
+}
+
+finish() {
+    kill -TERM "$proxy"
+    wait "$proxy"
+}
+
+@test "the folder of a run, and its events alone, tell the same" {
+    run -0 "$MITMLAB" run "$FIXTURE" --bare --no-input --out run
+    run -0 "$MITMLAB" inspect -r run
+    folder=$output
+    [[ $folder == *"GET /"* ]]
+    [[ $folder == *" packets"* ]]
+    cp run/events.jsonl alone.jsonl
+    run -0 "$MITMLAB" inspect -r alone.jsonl
+    [ "$(grep -c '^flow' <<<"$output")" = "$(grep -c '^flow' <<<"$folder")" ]
+    [[ $output != *" packets"* ]]
+    run -0 --separate-stderr "$MITMLAB" inspect run --json
+    [ "$(jq '.flows | length' <<<"$output")" = "$(grep -c '^flow' <<<"$folder")" ]
+    [ "$(jq -r .whole <<<"$output")" = true ]
+}
+
+@test "events that are damaged are counted, and the rest is told, exit 3" {
+    captured
+    curl -sS -m 10 -o /dev/null "$url/a"
+    finish
+    { cat events.jsonl; echo '{"kind":'; echo 'nonsense'; } >damaged.jsonl
+    run -3 "$MITMLAB" inspect -r damaged.jsonl
+    [[ $output == *"2 lines of events.jsonl cannot be read"* ]]
+    [[ $output == *"GET /a"* ]]
+    : >empty
+    run -2 "$MITMLAB" inspect -r empty
+    mkdir nothing
+    run -2 "$MITMLAB" inspect -r nothing
+    head -c 4096 /dev/urandom | sed 's/^/x/' >noise
+    run -2 "$MITMLAB" inspect -r noise
+    [[ $output == *"neither"* ]]
+}
+
+@test "a classic pcap is named, with the command that makes a pcapng of it" {
+    command -v editcap >/dev/null || lacks editcap
+    captured
+    curl -sS -m 10 -o /dev/null "$url/a"
+    finish
+    editcap -F pcap out.pcapng old.pcap 2>/dev/null ||
+        tshark -r out.pcapng -F pcap -w old.pcap 2>/dev/null
+    run -2 "$MITMLAB" inspect -r old.pcap
+    [[ $output == *"classic pcap"*"editcap -F pcapng old.pcap NEW.pcapng"* ]]
+    editcap -F pcapng old.pcap NEW.pcapng
+    run -0 "$MITMLAB" inspect -r NEW.pcapng
+    [[ $output == *"no events of ours"* ]]
+    [[ $output == *"GET /a"* ]]
+}
+
+@test "the filters and frames that are printed are those of tshark" {
+    command -v tshark >/dev/null || lacks tshark
+    captured
+    curl -sS -m 10 -o /dev/null "$url/first"
+    curl -sS -m 10 -o /dev/null "$url/second"
+    finish
+    run -0 "$MITMLAB" inspect -r out.pcapng --filter 'path == /second'
+    [ "$(grep -c '^flow' <<<"$output")" = 1 ]
+    filter=$(sed -n 's/^  filter //p' <<<"$output")
+    frame=$(sed -n 's/^ *\([0-9]*\)  victim .*GET .*second.*/\1/p' <<<"$output")
+    run -0 --separate-stderr tshark -r out.pcapng -Y "http.request && ($filter)" -T fields \
+        -e http.request.uri
+    [ "$(sort -u <<<"$output")" = /second ]
+    run -0 --separate-stderr tshark -r out.pcapng -Y "frame.number == $frame" -T fields \
+        -e http.request.uri
+    [ "$output" = /second ]
+    run -0 --separate-stderr "$MITMLAB" inspect -r out.pcapng --json
+    [ "$(jq -r '.flows[1].filter' <<<"$output")" = "$filter" ]
+}
+
+@test "WebSockets are told in words, and filters look into them" {
+    command -v python3 >/dev/null || lacks python3
+    "$BATS_TEST_DIRNAME/websocket.py" serve >port 2>port.err &
+    started+=($!)
+    wait_for port .
+    captured --listen "127.0.0.1:0=http://127.0.0.1:$(cat port)"
+    run -0 "$BATS_TEST_DIRNAME/websocket.py" visit "$(port_of events.jsonl 2)" \
+        "$(printf 'a\033[2J')"
+    curl -sS -m 10 -o /dev/null "$url/a"
+    finish
+    run -0 "$MITMLAB" inspect -r out.pcapng
+    [[ $output == *'ws text to server, 5 bytes: a\x1b[2J'* ]]
+    [[ $output == *"ws text to victim, 11 bytes: heard a"* ]]
+    run -0 "$MITMLAB" inspect -r out.pcapng --filter 'kind == ws && body contains heard'
+    [[ $output == *"1 flow of 2"* ]]
+    run -0 "$MITMLAB" inspect -r out.pcapng --filter 'kind == ws && body contains other'
+    [[ $output == *"0 flows of 2"* ]]
+}
+
+@test "text fits 40 and 80 columns" {
+    captured
+    curl -sS -m 10 -o /dev/null "$url/gzip"
+    finish
+    for columns in 40 80; do
+        COLUMNS=$columns run -0 "$MITMLAB" inspect -v out.pcapng
+        run ! grep -E "^.{$((columns + 1))}" <<<"$output"
+        [ -z "$output" ]
+    done
+}
