@@ -14,6 +14,7 @@
 #include <string.h>
 
 enum {
+    ROOM_MOST = 128 * 1024,
     FRAMING_MOST = 256 * 1024, /* of chunks around such a body */
     PASS_MOST = 44 * 1024,     /* then it is sent: a block holds this and one
                                   more TLS record */
@@ -58,12 +59,23 @@ static enum step collected(struct exchange *exchange, struct half *half)
     return stop_collecting(half, decoded);
 }
 
+/* Room for what is known to come, before the first piece does; not for more
+ * than a page, because whoever names a length need not send it. */
+static void make_room(struct half *half)
+{
+    uint64_t blind = http1_body_blind(&half->body);
+    if (half->body.framing == HTTP1_LENGTH && blind && blind <= ROOM_MOST &&
+        !half->message.body.bytes)
+        (void)buf_reserve(&half->message.body, (size_t)blind);
+}
+
 enum step step_collect(struct exchange *exchange, struct half *half)
 {
     struct http1_fault fault;
     struct span data;
     size_t most = wish_most(exchange->relay);
     int got;
+    make_room(half);
     while ((got = parse_piece(half, &data, &fault)) > 0) {
         if (buf_append(&half->message.body, half_front(half) + data.at,
                        data.len))

@@ -308,13 +308,16 @@ int message_decode(struct message *message, size_t most)
 /* ---- writing
  * ------------------------------------------------------------------- */
 
+enum { HEAD_GUESS = 1024 };
+
 /* What a write decides before the first byte. */
 struct plan {
     bool fix;        /* put the framing fields right */
     bool has_length; /* a Content-Length goes out */
     bool chunked;    /* naive, and Transfer-Encoding says chunked */
     enum codec coding;
-    struct buf coded; /* the body as it goes on the wire */
+    struct buf coded;       /* the body as it goes on the wire, */
+    const struct buf *body; /* if that is not the message's own */
 };
 
 bool message_is_bodyless(const struct message *message)
@@ -330,16 +333,18 @@ static int encode_body(const struct message *message, struct plan *plan)
     const char *why;
     const struct buf *body = &message->body;
     plan->coding = message->coding;
-    if (message->coding == CODEC_UNKNOWN)
-        return buf_append(&plan->coded, buf_head(body), buf_len(body));
-    return codec_encode(message->coding, buf_len(body) ? buf_head(body) : NULL,
-                        buf_len(body), &plan->coded, &why);
+    plan->body = body;
+    if (message->coding == CODEC_UNKNOWN || message->coding == CODEC_IDENTITY)
+        return 0;
+    plan->body = &plan->coded;
+    return codec_encode(message->coding, buf_head(body), buf_len(body),
+                        &plan->coded, &why);
 }
 
 static int make_plan(const struct message *message, bool naive,
                      struct plan *plan)
 {
-    *plan = (struct plan){0};
+    *plan = (struct plan){.body = &plan->coded};
     if (!message->has_body || message_is_bodyless(message))
         return 0;
     bool framed = message_field(message, CONTENT_LENGTH) ||
@@ -385,7 +390,7 @@ static int write_length(struct buf *out, struct plan *plan)
     if (!plan->has_length)
         return 0;
     plan->has_length = false;
-    return buf_printf(out, "Content-Length: %zu\r\n", buf_len(&plan->coded));
+    return buf_printf(out, "Content-Length: %zu\r\n", buf_len(plan->body));
 }
 
 /* The length goes where the sender had one, the coding too; chunking ends
@@ -429,8 +434,8 @@ static int write_fields(const struct message *message, struct plan *plan,
 
 static int write_body(const struct plan *plan, struct buf *out)
 {
-    size_t len = buf_len(&plan->coded);
-    const uint8_t *bytes = len ? buf_head(&plan->coded) : NULL;
+    size_t len = buf_len(plan->body);
+    const uint8_t *bytes = len ? buf_head(plan->body) : NULL;
     if (!plan->chunked)
         return buf_append(out, bytes, len);
     if (len &&
@@ -445,6 +450,9 @@ int message_write(const struct message *message, bool naive, struct buf *out)
     struct plan plan;
     size_t before = buf_len(out);
     int rc = make_plan(message, naive, &plan);
+    /* One piece of memory, that need not grow while it is written. */
+    if (rc == 0 && !buf_reserve(out, HEAD_GUESS + buf_len(plan.body)))
+        rc = -1;
     if (rc == 0 &&
         (write_start(message, out) < 0 ||
          write_fields(message, &plan, out) < 0 || write_body(&plan, out) < 0))
@@ -473,7 +481,7 @@ bool message_is_safe(const struct message *message)
 static int fix_fields(struct message *message, const struct plan *plan)
 {
     char length[24];
-    snprintf(length, sizeof length, "%zu", buf_len(&plan->coded));
+    snprintf(length, sizeof length, "%zu", buf_len(plan->body));
     message_remove_field(message, TRANSFER_ENCODING);
     message_remove_field(message, "Trailer");
     if (plan->coding == CODEC_IDENTITY)
@@ -492,8 +500,8 @@ int message_encode(struct message *message, bool naive, struct buf *coded)
     int rc = make_plan(message, naive, &plan);
     if (!rc && plan.fix)
         rc = fix_fields(message, &plan);
-    if (!rc && buf_len(&plan.coded))
-        rc = buf_append(coded, buf_head(&plan.coded), buf_len(&plan.coded));
+    if (!rc && buf_len(plan.body))
+        rc = buf_append(coded, buf_head(plan.body), buf_len(plan.body));
     buf_free(&plan.coded);
     return rc;
 }

@@ -128,7 +128,8 @@ static int feed_text(struct replace_stream *stream, const char *bytes,
 {
     const struct replace *replace = stream->replace;
     ptrdiff_t used = resume(stream, bytes, len, out);
-    if (used < 0 || !buf_reserve(out, len))
+    /* With a few matches more or less it need not grow on the way. */
+    if (used < 0 || !buf_reserve(out, len + len / 16))
         return -1;
     const char *from = bytes + used, *end = bytes + len, *match;
     size_t rare = rarest(replace);

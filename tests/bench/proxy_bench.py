@@ -30,6 +30,7 @@ import time
 from pathlib import Path
 
 OLD, NEW = "lab-original-text", "LAB-REWRITTEN-LONGER-TEXT"
+RULE = f'type == text/html : replace body "{OLD}" "{NEW}"'
 NAME = "origin.lab.test"
 # id: what, scheme, load mode, connections, path, name, unit
 SCENARIOS = {
@@ -40,7 +41,8 @@ SCENARIOS = {
     "e": ("HTTPS, a full handshake each", "https", "new", 32, "/small.txt", NAME, "request"),
     "f": ("HTTPS bulk", "https", "keep", 4, "/big.bin", NAME, "MB"),
     "g": ("a new forged name each", "https", "new", 32, "/small.txt", "n%d.lab.test", "request"),
-    "i": ("rewrite in 64 KiB by Lua", "rewrite", "keep", 64, "/page.html", None, "request"),
+    "i": ("rewrite in 64 KiB by Lua", "lua", "keep", 64, "/page.html", None, "request"),
+    "r": ("rewrite in 64 KiB by a rule", "rule", "keep", 64, "/page.html", None, "request"),
 }
 IDLE = 1000  # connections of scenario h
 TICK = os.sysconf("SC_CLK_TCK")
@@ -212,15 +214,14 @@ class Bench:
         command = [self.build / "mitmlab", "proxy", "--listen", f"127.0.0.1:{port}",
                    "--upstream", f"{'https' if tls else 'http'}://127.0.0.1:{origin}",
                    "--ca", self.dir / "ca", "--upstream-ca", self.dir / "origin-ca.crt"]
-        if scheme == "rewrite":
-            command += ["--script", self.dir / "rewrite.lua"]
-        return command
+        return command + {"lua": ["--script", self.dir / "rewrite.lua"],
+                          "rule": ["--rule", RULE]}.get(scheme, [])
 
     def peers(self, scheme, scenario):
         who = ["mitmlab"]
-        if shutil.which("haproxy") and scheme != "rewrite" and scenario != "g":
+        if shutil.which("haproxy") and scheme.startswith("http") and scenario != "g":
             who.insert(0, "haproxy")
-        if scheme == "http":
+        if scheme != "https":
             who.insert(0, "floor")
         return who
 
@@ -303,7 +304,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", required=True)
-    parser.add_argument("--only", default="a,b,c,d,e,f,g,h,i,j")
+    parser.add_argument("--only", default="a,b,c,d,e,f,g,h,i,r,j")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2)
     args = parser.parse_args()
