@@ -330,17 +330,17 @@ int hold_new(const char *filter, hold_notice *notice, void *context,
     hold->last = &hold->first;
     hold->notice = notice;
     hold->context = context;
-    hold->hook =
-        (struct hook){.name = "hold",
-                      .config = hold,
-                      .wants = HOOK_WANTS_REQUEST_BODY |
-                               HOOK_WANTS_RESPONSE_BODY | HOOK_WANTS_VICTIM,
-                      .wants_body = wants_body,
-                      .on_request = on_message,
-                      .on_response = on_message,
-                      .on_message = on_socket,
-                      .on_abandon = on_abandon,
-                      .on_end = on_end};
+    hold->hook = (struct hook){.name = "hold",
+                               .config = hold,
+                               .wants = HOOK_WANTS_REQUEST_BODY |
+                                        HOOK_WANTS_RESPONSE_BODY |
+                                        HOOK_WANTS_VICTIM | HOOK_ANSWERS,
+                               .wants_body = wants_body,
+                               .on_request = on_message,
+                               .on_response = on_message,
+                               .on_message = on_socket,
+                               .on_abandon = on_abandon,
+                               .on_end = on_end};
     if (filter && strcmp(filter, "off") != 0) {
         hold->filter_text = strdup(filter);
         if (!hold->filter_text ||

@@ -103,7 +103,7 @@ static int start(struct attack_run *run, struct err *err)
     run->state = recorded;
     run->hook.config = replay;
     run->hook.on_request = on_request;
-    run->hook.wants = HOOK_WANTS_REQUEST_BODY;
+    run->hook.wants = HOOK_WANTS_REQUEST_BODY | HOOK_ANSWERS;
     return 0;
 }
 

@@ -234,9 +234,12 @@ void rules_fill_hook(struct rules *rules)
             (filter || acts_on_body(it, RULE_RESPONSE)))
             hook->wants |= HOOK_WANTS_RESPONSE_BODY;
         for (const struct rule_action *action = it->actions; action;
-             action = action->next)
+             action = action->next) {
             if (action->kind == RULE_DROP)
                 hook->wants |= HOOK_WANTS_VICTIM;
+            if (action->kind == RULE_ANSWER || action->kind == RULE_MAP)
+                hook->wants |= HOOK_ANSWERS;
+        }
     }
     rules_fill_others(rules);
 }

@@ -176,7 +176,7 @@ static size_t write_now(struct end *end, const void *bytes, size_t len)
 
 int end_send(struct end *end, const void *bytes, size_t len)
 {
-    if (end->says != END_SAYS)
+    if (end->says != END_SAYS || !end->open)
         return -1;
     if (end->tls.ssl) {
         if (worker_lend(worker_of(end), &end->out) ||
@@ -197,7 +197,7 @@ static void on_written(uv_write_t *request, int status)
 {
     struct end *end = request->data;
     worker_discard(worker_of(end), &end->flying);
-    if (status)
+    if (status && end->open)
         end_went_deaf(end);
     relay_advance(end->relay);
 }
@@ -262,7 +262,7 @@ void end_finish(struct end *end, bool truncate)
 static void on_close(uv_handle_t *handle)
 {
     struct end *end = handle->data;
-    end->gone = true;
+    end->closing = false;
     relay_handle_closed(end->relay);
 }
 
@@ -271,6 +271,7 @@ void end_close(struct end *end, bool reset)
     if (!end->open)
         return;
     end->open = false;
+    end->closing = true;
     end->reading = false;
     if (reset)
         wire_reset(&end->link, opened_by_us(end));
@@ -278,6 +279,24 @@ void end_close(struct end *end, bool reset)
         wire_finish(&end->link, opened_by_us(end));
     if (!reset || uv_tcp_close_reset(&end->tcp, on_close))
         uv_close((uv_handle_t *)&end->tcp, on_close);
+}
+
+void end_vacate(struct end *end)
+{
+    struct worker *worker = worker_of(end);
+    end_finish(end, false);
+    end_flush(end);
+    end_close(end, false);
+    tls_close(&end->tls);
+    worker_discard(worker, &end->in);
+    worker_discard(worker, &end->clear);
+    worker_discard(worker, &end->out);
+    end->tls = (struct tls_side){0};
+    end->link = (struct wire_link){0};
+    end->in_total = end->out_total = 0;
+    end->hears = END_HEARS;
+    end->says = END_SAYS;
+    end->fin_in = end->pours = false;
 }
 
 void end_free(struct end *end)

@@ -38,7 +38,8 @@ struct end {
     struct relay *relay;
     struct end *peer;
     enum event_leg leg;
-    bool open; /* the handle is libuv's and must be closed */
+    bool open;    /* the handle is libuv's and must be closed */
+    bool closing; /* libuv has not given it back yet */
     bool reading;
     bool pours; /* libuv says when there is something, and reads nothing: see
                    pour.h */
@@ -57,7 +58,6 @@ struct end {
     struct wire_link link;      /* for a capture of both legs */
     const union address *local; /* towards the server: our address, where it
                                    is not the flow's; see lanes.h */
-    bool gone;                  /* libuv has given the handle back */
 };
 
 /* Embedded in a relay. 0, or libuv's error. */
@@ -112,6 +112,10 @@ void end_went_deaf(struct end *end);
 /* Give the handle back; with a reset if `reset`. relay_handle_closed() is
  * called when libuv has. */
 void end_close(struct end *end, bool reset);
+
+/* Say goodbye, close it, and be as before end_open(). While it is `closing`,
+ * libuv still has the handle. */
+void end_vacate(struct end *end);
 
 /* Free what is left, after the handle is gone. */
 void end_free(struct end *end);

@@ -19,6 +19,9 @@ static void start_halves(struct exchange *exchange)
     exchange->request.state = HALF_HEAD;
     exchange->response.state = HALF_IDLE;
     exchange->said_continue = exchange->answering = false;
+    exchange->asked = exchange->heard = exchange->dialled = false;
+    exchange->replays = exchange->replayed = false;
+    exchange->replay = NULL;
 }
 
 void exchange_init(struct exchange *exchange, struct relay *relay)
@@ -150,6 +153,8 @@ static enum step step_half(struct exchange *exchange, struct half *half)
         return step_collect(exchange, half);
     case HALF_ASK:
         return step_ask(exchange, half);
+    case HALF_DIAL:
+        return step_dial(exchange, half);
     case HALF_BODY:
         return step_pass_body(exchange, half);
     case HALF_IDLE:
@@ -159,14 +164,19 @@ static enum step step_half(struct exchange *exchange, struct half *half)
     return STEP_WAITS;
 }
 
-/* The server hung up, or spoke, while nothing was asked. */
-static bool server_left(struct exchange *exchange)
+/* The server spoke while nothing was asked. One that just hangs up is tried
+ * anew when there is something to ask. */
+static bool server_spoke(struct exchange *exchange)
 {
     struct half *response = &exchange->response;
-    if (exchange->request.state != HALF_HEAD)
+    if (exchange->request.state != HALF_HEAD || !response->from->open)
         return false;
     end_decrypt(response->from, 1);
-    return half_ended(response) || buf_len(half_input(response));
+    if (buf_len(half_input(response)))
+        return true;
+    if (half_ended(response))
+        relay_leave_server(exchange->relay);
+    return false;
 }
 
 static enum step both_done(struct exchange *exchange)
@@ -178,6 +188,7 @@ static enum step both_done(struct exchange *exchange)
     bool tunnel = exchange->response.body.framing == HTTP1_TUNNEL;
     finish(exchange);
     start_halves(exchange);
+    relay_forget_absence(exchange->relay);
     if (tunnel)
         exchange->relay->tunnel = true;
     return again && !tunnel ? STEP_ON : STEP_OVER;
@@ -190,8 +201,10 @@ static enum step step_both(struct exchange *exchange)
     /* Its last bytes are not worth an answer that nobody can hear. */
     if (request->from->hears == END_LOST)
         return STEP_CUT;
-    if (server_left(exchange))
+    if (server_spoke(exchange))
         return STEP_OVER;
+    if (exchange->replays)
+        return step_replay(exchange);
     enum step up = step_half(exchange, request);
     if (up > STEP_ON)
         return up;
@@ -234,6 +247,8 @@ enum exchange_next exchange_step(struct exchange *exchange)
         return EXCHANGE_CUT;
     case STEP_GREET:
         return EXCHANGE_GREET;
+    case STEP_DIAL:
+        return EXCHANGE_DIAL;
     case STEP_WAITS:
     case STEP_ON:
         break;

@@ -7,6 +7,7 @@
 #define PROXY_EXCHANGE_H
 
 #include "proxy/base/arena.h"
+#include "proxy/hook.h"
 #include "proxy/http1.h"
 #include "proxy/message.h"
 #include "proxy/note.h"
@@ -23,6 +24,7 @@ enum half_state {
     HALF_HEAD,    /* read a head */
     HALF_COLLECT, /* keep the body for a hook */
     HALF_ASK,     /* ask the hooks */
+    HALF_DIAL,    /* request only: the server has to be reached first */
     HALF_BODY,    /* pass it on as it comes */
     HALF_DONE,
 };
@@ -36,13 +38,14 @@ struct half {
     uint32_t head_len;
     size_t parsed; /* bytes at the front of the input that are understood */
     bool keep_alive;
-    bool hungry;    /* waits for bytes, and may have them */
-    bool swallow;   /* request: answered by a hook, so it goes nowhere */
-    bool answered;  /* response: a hook's, no byte of it is in the input */
-    bool forwards;  /* request: came as to a proxy, goes on as to a server */
-    bool edited;    /* a hook changed it */
-    bool built;     /* `message` holds something */
-    bool collected; /* and all of the body, which is in the input still */
+    bool hungry;       /* waits for bytes, and may have them */
+    bool swallow;      /* request: answered by a hook, so it goes nowhere */
+    bool answered;     /* response: a hook's, no byte of it is in the input */
+    bool forwards;     /* request: came as to a proxy, goes on as to a server */
+    bool edited;       /* a hook changed it */
+    bool built;        /* `message` holds something */
+    bool collected;    /* and all of the body, which is in the input still */
+    enum hook_act act; /* DIAL: what the hooks have decided */
     struct message message;
     struct note note;
 };
@@ -56,6 +59,13 @@ struct exchange {
     bool said_continue; /* we did, so the server's own is dropped */
     bool expects;       /* the victim waits for leave to send its body */
     bool answering;     /* some of the response went out */
+    bool asked;         /* some of the request did */
+    bool heard;         /* and the server has said something to it */
+    bool dialled;       /* the server was tried for this request */
+    bool replays;       /* all of it is to be sent again ... */
+    bool replayed;      /* ... which is done once only */
+    const char *replay; /* in the arena; NULL: that cannot be done */
+    size_t replay_len;
     struct note_line line;
 };
 
@@ -67,6 +77,7 @@ enum exchange_next {
     EXCHANGE_CUT,       /* reset both */
     EXCHANGE_TUNNEL,    /* the two agreed on another protocol */
     EXCHANGE_GREET,     /* a request to the proxy, for another server */
+    EXCHANGE_DIAL,      /* the server is to be tried anew; then go on here */
 };
 
 void exchange_init(struct exchange *exchange, struct relay *relay);

@@ -141,6 +141,18 @@ static void follow_method(struct exchange *exchange, struct half *half)
     snprintf(exchange->method, sizeof exchange->method, "%s", method);
 }
 
+/* The rest of the request goes nowhere. A server that takes no more may have
+ * said something before: one that refuses an upload answers, and hangs up. */
+static enum step half_deaf(struct exchange *exchange, struct half *half)
+{
+    note_write(&half->note, half->from, half->to, false);
+    half->keep_alive = false;
+    half->state = HALF_DONE;
+    if (exchange->response.state == HALF_IDLE)
+        exchange->response.state = HALF_HEAD;
+    return STEP_ON;
+}
+
 static enum step send_changed(struct exchange *exchange, struct half *half)
 {
     struct buf out = {0};
@@ -163,26 +175,19 @@ static enum step send_changed(struct exchange *exchange, struct half *half)
         exchange->line.response_changed = true;
     else if (half->edited)
         exchange->line.request_changed = true;
+    if (half == &exchange->request)
+        exchange_keep(exchange, buf_head(&out), buf_len(&out),
+                      half->message.has_body || half_body_done(half));
     bad = end_send(half->to, buf_head(&out), buf_len(&out));
     half->note.sent_end = end_output_at(half->to);
     buf_free(&out);
     if (bad)
-        return STEP_CUT;
+        return half == &exchange->request ? half_deaf(exchange, half)
+                                          : STEP_CUT;
     buf_consume(half_input(half), half->parsed);
     half->parsed = 0;
     if (half->message.has_body)
         half->body.done = true;
-    return STEP_ON;
-}
-
-/* The rest of the request goes nowhere. */
-static enum step half_deaf(struct exchange *exchange, struct half *half)
-{
-    note_write(&half->note, half->from, half->to, false);
-    half->keep_alive = false;
-    half->state = HALF_DONE;
-    if (exchange->response.state == HALF_IDLE)
-        exchange->response.state = HALF_HEAD;
     return STEP_ON;
 }
 
@@ -259,19 +264,35 @@ enum step step_ask(struct exchange *exchange, struct half *half)
         relay->shown_leg = LEG_NONE;
     }
     half->edited = act == HOOK_CHANGED;
+    return exchange_decided(exchange, half, act);
+}
+
+enum step exchange_decided(struct exchange *exchange, struct half *half,
+                           enum hook_act act)
+{
+    bool request = half == &exchange->request;
     if (act == HOOK_PASS && half->forwards)
         act = HOOK_CHANGED;
+    if (request && (act == HOOK_PASS || act == HOOK_CHANGED) &&
+        !relay_has_server(exchange->relay)) {
+        half->act = act;
+        half->state = HALF_DIAL;
+        return STEP_ON;
+    }
     switch (act) {
     case HOOK_CUT:
-        relay->why = FLOW_CUT;
+        exchange->relay->why = FLOW_CUT;
         return STEP_CUT;
     case HOOK_WAIT:
+        /* A server that was not there may be when this goes on. */
+        if (request)
+            relay_forget_absence(exchange->relay);
         return gave_up(exchange, half) ? STEP_CUT : STEP_WAITS;
     case HOOK_ANSWER:
         return take_answer(exchange);
     case HOOK_CHANGED:
         half->state = HALF_BODY;
-        exchange->answering |= half == &exchange->response;
+        exchange->answering |= !request;
         return half->answered ? send_answered(exchange, half)
                               : send_changed(exchange, half);
     case HOOK_PASS:
@@ -294,6 +315,9 @@ static int send_parsed(struct exchange *exchange, struct half *half)
     if (!half->parsed)
         return 0;
     exchange->answering |= half == &exchange->response;
+    if (!half->swallow && half == &exchange->request)
+        exchange_keep(exchange, half_front(half), half->parsed,
+                      half_body_done(half));
     if (!half->swallow && end_send(half->to, half_front(half), half->parsed))
         return -1;
     buf_consume(half_input(half), half->parsed);
@@ -331,14 +355,6 @@ static enum step cut_short(struct half *half)
     return STEP_TRUNCATED;
 }
 
-/* It takes no more, but what it said before may still lie in the socket: a
- * server that refuses an upload answers, and hangs up. */
-static bool server_is_deaf(const struct exchange *exchange,
-                           const struct half *half)
-{
-    return half == &exchange->request && half->to->hears == END_HEARS;
-}
-
 /* Nobody looks at what comes next: the hooks have had their turn, the note has
  * all that it shows, and it is content whatever it is. */
 static bool may_pour(const struct half *half)
@@ -368,16 +384,16 @@ enum step step_pass_body(struct exchange *exchange, struct half *half)
     if (end_blocked(half->to))
         return STEP_WAITS;
     if (may_pour(half) && pour_body(half))
-        return server_is_deaf(exchange, half) ? half_deaf(exchange, half)
-                                              : STEP_CUT;
+        return half == &exchange->request ? half_deaf(exchange, half)
+                                          : STEP_CUT;
     int got = 1;
     while (half->parsed < PASS_MOST &&
            (got = parse_piece(half, &data, &fault)) > 0)
         ;
     bool passed = half->parsed;
     if (send_parsed(exchange, half))
-        return server_is_deaf(exchange, half) ? half_deaf(exchange, half)
-                                              : STEP_CUT;
+        return half == &exchange->request ? half_deaf(exchange, half)
+                                          : STEP_CUT;
     if (half == &exchange->request && exchange->response.state == HALF_IDLE)
         exchange->response.state = HALF_HEAD;
     if (got < 0)

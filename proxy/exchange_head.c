@@ -30,9 +30,7 @@ static enum step no_head_any_more(struct exchange *exchange, struct half *half)
     if (buf_len(half_input(half)))
         return step_answer(exchange, 502,
                            "the server ended in the middle of a response");
-    /* Nothing came, and nothing goes on: the victim may try again (RFC 9112
-     * 9.3.1), and whether it does is for it to say. */
-    return lost ? STEP_CUT : STEP_TRUNCATED;
+    return step_server_died(exchange);
 }
 
 /* > 0: length of the head, which is in worker->head; 0: *out says what now. */
@@ -172,6 +170,7 @@ static enum step interim(struct exchange *exchange, size_t used, int status)
 {
     struct half *half = &exchange->response;
     bool ours_was_first = status == 100 && exchange->said_continue;
+    exchange->heard = true;
     if (!ours_was_first && end_send(half->to, half_front(half), used))
         return STEP_CUT;
     buf_consume(half_input(half), used);

@@ -18,6 +18,7 @@ enum step {
     STEP_REFUSED,
     STEP_CUT,
     STEP_GREET,
+    STEP_DIAL,
 };
 
 static inline const struct proxy_options *
@@ -71,7 +72,20 @@ bool half_body_done(const struct half *half);
  * they leave goes on. */
 enum step step_collect(struct exchange *exchange, struct half *half);
 enum step step_ask(struct exchange *exchange, struct half *half);
+/* The hooks have said what is to be done with it. */
+enum step exchange_decided(struct exchange *exchange, struct half *half,
+                           enum hook_act act);
 enum step step_pass_body(struct exchange *exchange, struct half *half);
+
+/* exchange_dial.c: the server is reached, and asked again. */
+enum step step_dial(struct exchange *exchange, struct half *half);
+enum step step_replay(struct exchange *exchange);
+/* It ended without a word of an answer. */
+enum step step_server_died(struct exchange *exchange);
+/* These bytes of the request are about to go out; `whole`: they are all of
+ * it. */
+void exchange_keep(struct exchange *exchange, const void *bytes, size_t len,
+                   bool whole);
 
 /* exchange.c: we answer, or a message breaks a rule and goes no further. */
 enum step step_answer(struct exchange *exchange, int status,

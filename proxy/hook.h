@@ -32,6 +32,9 @@ enum hook_wants {
                                          or not: a lesson of its own */
     HOOK_WANTS_VICTIM = 1 << 3,       /* whom it lets wait must stay: one that
                                          hangs up meanwhile has given up */
+    HOOK_ANSWERS = 1 << 4, /* may answer in the server's place: victims of TLS
+                              are served even where there is no server whose
+                              certificate could be copied */
 };
 
 /* A message of a WebSocket (RFC 6455 5.6), on its way to one side. */
@@ -58,13 +61,14 @@ struct hook {
     const char *name;
     void *config;      /* handed to every callback; the owner of the hook
                           frees it after the proxy has stopped */
-    unsigned wants;    /* HOOK_WANTS_* */
+    unsigned wants;    /* HOOK_WANTS_* and HOOK_ANSWERS */
     size_t flow_bytes; /* zeroed memory per flow, see flow_hook_state() */
 
     /* The victim named its server; nothing has been answered yet. */
     enum hook_act (*on_hello)(void *config, struct flow *flow,
                               const struct hello *hello);
-    /* The server proved who it is. Edit plan to choose what the victim sees. */
+    /* The server proved who it is; `real` is NULL where it speaks no TLS or is
+     * not there. Edit plan to choose what the victim sees. */
     enum hook_act (*on_server_cert)(void *config, struct flow *flow, X509 *real,
                                     struct forge_plan *plan);
     /* Of those that a body is wanted of: of this one too? Its head is there,

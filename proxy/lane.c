@@ -61,8 +61,7 @@ int lane_dial(struct lane *lane, struct err *err)
     lane->connect_status = 1;
     lane->deadline = uv_now(relay->worker->loop) +
                      relay_ms(options_of(relay)->connect_ms, CONNECT_MS);
-    lane->own.gone = end_open(&lane->own, relay, LEG_SERVER);
-    if (lane->own.gone)
+    if (end_open(&lane->own, relay, LEG_SERVER))
         err_set(err, "out of memory");
     else if (!relay_dial(relay, &lane->own, &lane->connect, on_connect, err))
         return 0;
@@ -155,7 +154,7 @@ void lane_close(struct lane *lane, bool reset)
 
 bool lane_is_free(const struct lane *lane)
 {
-    return lane->state == LANE_GONE && !is_relays(lane) && lane->own.gone;
+    return lane->state == LANE_GONE && !is_relays(lane) && !lane->own.closing;
 }
 
 void lane_free(struct lane *lane)

@@ -46,7 +46,9 @@ static void on_timer(uv_timer_t *timer)
     if (relay->state == RELAY_CLOSING)
         return;
     /* Nobody else is late while a hook takes its time. */
-    if (relay->held && !relay->last && now >= relay->deadline)
+    if (relay->held && relay->state != RELAY_CONNECT &&
+        relay->state != RELAY_SERVER_TLS && !relay->last &&
+        now >= relay->deadline)
         relay->deadline = now + relay_ms(options_of(relay)->idle_ms, IDLE_MS);
     if (now < relay->deadline) {
         relay_wait(relay, (unsigned)(relay->deadline - now));
@@ -241,13 +243,23 @@ void relay_enter(struct relay *relay, enum relay_state state)
     }
 }
 
+static enum relay_state server_late(struct relay *relay)
+{
+    static const char reason[] = "the server's TLS handshake takes too long";
+    if (relay->state == RELAY_CONNECT)
+        return relay_tries_next(relay) ? RELAY_CONNECT
+                                       : relay_unreachable(relay, UV_ETIMEDOUT);
+    facts_unreachable(&relay->server, reason);
+    return relay_absent(relay, 504, SSL3_AD_HANDSHAKE_FAILURE, reason);
+}
+
 /* Time is up. */
 static enum relay_state late(struct relay *relay)
 {
     relay->timed_out = false;
-    if (relay->state == RELAY_CONNECT && !relay->last &&
-        relay_tries_next(relay))
-        return RELAY_CONNECT;
+    if (!relay->last &&
+        (relay->state == RELAY_CONNECT || relay->state == RELAY_SERVER_TLS))
+        return server_late(relay);
     if (relay->state == RELAY_HELLO && !relay->last && relay->unnamed)
         return relay_hello_late(relay);
     if (relay->why == FLOW_DONE)
@@ -275,12 +287,7 @@ static enum relay_state late(struct relay *relay)
                         "the request did not come in time");
         return RELAY_DRAIN;
     case RELAY_CONNECT:
-        return relay_unreachable(relay, UV_ETIMEDOUT);
     case RELAY_SERVER_TLS:
-        facts_unreachable(&relay->server,
-                          "the server's TLS handshake takes too long");
-        return relay_fail(relay, 504, SSL3_AD_HANDSHAKE_FAILURE,
-                          "the server's TLS handshake takes too long");
     case RELAY_VICTIM_TLS:
     case RELAY_DRAIN:
     case RELAY_CLOSING:

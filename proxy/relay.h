@@ -44,6 +44,13 @@ enum relay_asked {
     ASKED_GRANTED, /* and it was told that it has them */
 };
 
+/* The server cannot be had, and this is what is answered in its place by who
+ * has nothing better. Zeroed: it can, or nobody has tried. */
+struct absence {
+    int status;
+    const char *reason; /* in the flow's arena */
+};
+
 enum relay_socks { SOCKS_GREETING, SOCKS_LOGIN, SOCKS_REQUEST };
 
 struct lanes;
@@ -68,7 +75,7 @@ struct relay {
     uv_connect_t connect;
     int connect_status;     /* 1: under way */
     unsigned server_index;  /* of the addresses that its name has */
-    bool server_going;      /* the handle of the one before is closing */
+    bool server_going;      /* the one before has to close first */
     enum relay_asked asked; /* way_is_asked() */
     enum relay_socks socks;
     const char *login;  /* that it gave, "user:password"; NULL */
@@ -77,10 +84,11 @@ struct relay {
     const char *misled; /* why the head of a balancer is refused; NULL */
     struct target target;
     enum target_protocol protocol;
-    struct sight *sight;   /* of a sealed flow; NULL: nobody wants to know */
-    const char *refusal;   /* why the server is not even tried; NULL */
-    bool forbidden;        /* because it is outside of the walls */
-    const char *trouble;   /* what went wrong and is on no line yet; NULL */
+    struct sight *sight; /* of a sealed flow; NULL: nobody wants to know */
+    const char *refusal; /* why the server is not even tried; NULL */
+    bool forbidden;      /* because it is outside of the walls */
+    const char *trouble; /* what went wrong and is on no line yet; NULL */
+    struct absence absent;
     const char *sni;       /* that the victim sent; NULL: none */
     const char *authority; /* of its first request, when that is HTTP/2 in
                               clear and nothing else names its server; NULL */
@@ -140,6 +148,18 @@ void relay_note_trouble(struct relay *relay, const char *sentence);
 void relay_advance(struct relay *relay);
 void relay_handle_closed(struct relay *relay);
 const char *relay_state_name(enum relay_state state);
+
+/* Can the server be told something now? */
+bool relay_has_server(struct relay *relay);
+
+/* The server has gone, or is to go; the victim stays. */
+void relay_leave_server(struct relay *relay);
+
+/* Nobody has tried since. */
+static inline void relay_forget_absence(struct relay *relay)
+{
+    relay->absent.status = 0;
+}
 
 /* Requests come as to a proxy, with a URL, and go on as to their server. */
 static inline bool relay_forwards(const struct relay *relay)

@@ -21,7 +21,8 @@ static int target_as_named(struct relay *relay, struct err *err)
     int port = relay_port(relay);
     const char *name = flow->server_name;
     size_t len = name ? strlen(name) : 0;
-    if (!flow->tls && relay->protocol == TARGET_HTTP && !relay->victim_h2) {
+    if (!flow->tls && relay->protocol == TARGET_HTTP && !relay->victim_h2 &&
+        !relay->http_begun) {
         name = (const char *)buf_head(&relay->victim.in) + head->host.at;
         len = head->host.len;
     }
@@ -117,7 +118,8 @@ static int find_server(struct relay *relay, struct err *err)
         if (!flow->tls)
             relay->target.starttls =
                 starttls_by_port(address_port(&flow->listener));
-    } else if (!relay->asked && target_as_named(relay, err)) {
+    } else if (!relay->asked && !*relay->target.host &&
+               target_as_named(relay, err)) {
         return -1;
     }
     if (!flow->server.any.sa_family &&
@@ -138,7 +140,7 @@ static int find_server(struct relay *relay, struct err *err)
 static void on_connect(uv_connect_t *request, int status)
 {
     struct relay *relay = request->data;
-    if (relay->server_going)
+    if (relay->server.closing)
         return; /* it was given up */
     relay->connect_status = status;
     relay_advance(relay);
@@ -153,7 +155,7 @@ static void learn_server_name(struct relay *relay)
     if (*relay->target.host)
         flow->server_name = arena_text(&flow->arena, relay->target.host);
     else if (relay->protocol == TARGET_HTTP && !relay->victim_h2 &&
-             head->host.len)
+             !relay->http_begun && head->host.len)
         flow->server_name = arena_copy(
             &flow->arena, buf_head(&relay->victim.in) + head->host.at,
             head->host.len);
@@ -162,22 +164,9 @@ static void learn_server_name(struct relay *relay)
 /* False: the one before has not gone yet. */
 static bool server_is_fresh(struct relay *relay)
 {
-    struct end *server = &relay->server;
-    if (server->open) {
-        if (relay->flow.local.any.sa_family)
-            facts_left(server);
-        relay->flow.local.any.sa_family = 0;
-        relay->server_going = true;
-        end_close(server, false);
-        return false;
-    }
-    if (!relay->server_going)
-        return true;
-    relay->server_going = false;
-    end_free(server);
-    *server =
-        (struct end){.relay = relay, .peer = &relay->victim, .leg = LEG_SERVER};
-    return true;
+    relay_leave_server(relay);
+    relay->server_going = relay->server.closing;
+    return !relay->server_going;
 }
 
 int relay_dial(struct relay *relay, struct end *server, uv_connect_t *connect,
@@ -200,6 +189,9 @@ void relay_begin_connect(struct relay *relay)
     struct err err = ERR_INIT;
     bool fresh = server_is_fresh(relay);
     relay->connect_status = fresh ? UV_EAI_NONAME : 1;
+    relay->refusal = NULL;
+    relay->forbidden = false;
+    relay_forget_absence(relay);
     relay_wait(relay, relay_ms(options_of(relay)->connect_ms, CONNECT_MS));
     if (!fresh)
         return;
@@ -243,11 +235,13 @@ enum relay_state relay_unreachable(struct relay *relay, int status)
         snprintf(reason, sizeof reason, "the server at %s: %s", address,
                  uv_strerror(status));
     facts_unreachable(&relay->server, reason);
-    int answer = relay->forbidden ? 403 : status == UV_ETIMEDOUT ? 504 : 502;
-    return relay_fail(relay, answer,
-                      relay->refusal ? SSL_AD_UNRECOGNIZED_NAME
-                                     : SSL3_AD_HANDSHAKE_FAILURE,
-                      reason);
+    int alert =
+        relay->refusal ? SSL_AD_UNRECOGNIZED_NAME : SSL3_AD_HANDSHAKE_FAILURE;
+    /* No hook has a say in what is outside of the walls. */
+    if (relay->forbidden)
+        return relay_fail(relay, 403, alert, reason);
+    return relay_absent(relay, status == UV_ETIMEDOUT ? 504 : 502, alert,
+                        reason);
 }
 
 enum relay_state relay_connected(struct relay *relay)
@@ -256,6 +250,8 @@ enum relay_state relay_connected(struct relay *relay)
     /* What the victim asked a proxy for did not say whether it is TLS. */
     if (relay->asked == ASKED_GRANTED)
         relay->target.tls = relay->flow.tls;
+    if (relay->http_begun)
+        return relay->target.tls ? RELAY_SERVER_TLS : RELAY_STREAM;
     if (relay->target.starttls && relay_may_change(relay))
         return relay_cut(relay, FLOW_FAILED);
     if (relay_lets_pass(relay))

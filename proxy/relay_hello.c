@@ -15,6 +15,8 @@
 /* The way to the server; in a tunnel and behind STARTTLS it stands already. */
 static enum relay_state after_hello(struct relay *relay)
 {
+    if (relay->absent.status)
+        return relay_without_server(relay);
     return relay->server.open ? relay_connected(relay) : RELAY_CONNECT;
 }
 
@@ -207,7 +209,7 @@ static enum relay_state hello_silent(struct relay *relay)
 /* A first word that has begun must end. */
 static void time_first_word(struct relay *relay)
 {
-    if (relay->head_pending || !relay->server.open)
+    if (relay->head_pending || (!relay->server.open && !relay->absent.status))
         return;
     relay_wait(relay, relay_head_ms(relay));
     relay->head_pending = true;

@@ -323,7 +323,8 @@ void relay_handle_closed(struct relay *relay)
 {
     struct worker *worker = relay->worker;
     if (--relay->handles) {
-        if (relay->server_going && relay->state == RELAY_CONNECT)
+        if (relay->server_going && !relay->server.closing &&
+            relay->state == RELAY_CONNECT)
             relay_begin_connect(relay);
         return;
     }

@@ -91,6 +91,18 @@ int relay_dial(struct relay *relay, struct end *server, uv_connect_t *connect,
 enum tls_result relay_shake_server(struct relay *relay, struct end *server,
                                    struct err *err);
 
+/* It cannot be had, or fails in its TLS. Where requests are read they still
+ * are, and hooks may answer them (relay_absent.c); elsewhere the victim hears
+ * `alert`, or what relay_fail() makes of it. */
+enum relay_state relay_absent(struct relay *relay, int status, int alert,
+                              const char *reason);
+
+/* A tunnel leads nowhere, and this is what the victim says inside it. */
+enum relay_state relay_without_server(struct relay *relay);
+
+/* Try once more, for a request that is there. */
+enum relay_state relay_redial(struct relay *relay);
+
 /* The name of the server has another address: it will be tried. */
 bool relay_tries_next(struct relay *relay);
 

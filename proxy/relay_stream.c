@@ -207,7 +207,10 @@ static int open_streams(struct relay *relay)
                : wish == PROXY_H2_SERVER || (victim && wish == PROXY_H2_BOTH);
     if ((!victim && !server) || relay_forwards(relay))
         return 0;
-    relay->streams = streams_open(relay, victim, server);
+    relay->streams = relay->absent.status
+                         ? streams_open_down(relay, relay->absent.status,
+                                             relay->absent.reason)
+                         : streams_open(relay, victim, server);
     return relay->streams ? 0 : -1;
 }
 
@@ -264,7 +267,8 @@ enum relay_state relay_step_stream(struct relay *relay)
     if (!knows_protocol(relay))
         return wait_for_word(relay);
     if (relay_is_bytes(relay))
-        return stream_bytes(relay);
+        return relay->server.open ? stream_bytes(relay)
+                                  : relay_cut(relay, FLOW_FAILED);
     if (!relay->http_begun && open_streams(relay))
         return relay_cut(relay, FLOW_FAILED);
     relay->http_begun = true;
@@ -285,6 +289,8 @@ enum relay_state relay_step_stream(struct relay *relay)
         return stream_bytes(relay);
     case EXCHANGE_GREET:
         return RELAY_GREET;
+    case EXCHANGE_DIAL:
+        return relay_redial(relay);
     }
     return RELAY_STREAM;
 }

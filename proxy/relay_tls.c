@@ -74,8 +74,9 @@ static void list_alpn(const struct relay *relay, const char *out[ALPN_MOST])
     bool translates =
         h2 == PROXY_H2_SERVER || (h2 == PROXY_H2_VICTIM && relay->alpn_count);
     unsigned count = 0;
-    /* Who goes from server to server asks them one by one. */
-    if (relay_forwards(relay)) {
+    /* Who goes from server to server asks them one by one; and whose requests
+     * have begun in HTTP/1.1 goes on in it. */
+    if (relay_forwards(relay) || (relay->http_begun && !relay->streams)) {
         out[0] = "http/1.1";
         out[1] = NULL;
         return;
@@ -188,7 +189,7 @@ static void take_alpn(struct relay *relay)
     const unsigned char *alpn = NULL;
     unsigned len = 0;
     SSL_get0_alpn_selected(relay->server.tls.ssl, &alpn, &len);
-    if (len < sizeof relay->victim.tls.alpn)
+    if (len < sizeof relay->victim.tls.alpn && !relay->victim.tls.ssl)
         memcpy(relay->victim.tls.alpn, alpn ? alpn : (const uint8_t *)"", len);
 }
 
@@ -200,12 +201,13 @@ enum relay_state relay_step_server_tls(struct relay *relay)
         return RELAY_SERVER_TLS;
     case TLS_DONE:
         take_alpn(relay);
-        return relay->flow.tls ? RELAY_VICTIM_TLS : RELAY_STREAM;
+        return relay->flow.tls && !relay->victim.tls.ssl ? RELAY_VICTIM_TLS
+                                                         : RELAY_STREAM;
     default:
-        return relay_fail(relay, 502,
-                          relay->server.tls.ssl ? SSL3_AD_HANDSHAKE_FAILURE
-                                                : SSL_AD_INTERNAL_ERROR,
-                          err.text);
+        return relay_absent(relay, 502,
+                            relay->server.tls.ssl ? SSL3_AD_HANDSHAKE_FAILURE
+                                                  : SSL_AD_INTERNAL_ERROR,
+                            err.text);
     }
 }
 
@@ -297,8 +299,15 @@ static bool is_http(const char *alpn)
     return !strcmp(alpn, "h2") || !strcmp(alpn, "http/1.1");
 }
 
+static void choose_http(const struct relay *relay, char out[32])
+{
+    for (unsigned i = 0; i < relay->alpn_count && !*out; i++)
+        if (is_http(relay->alpn[i]))
+            memcpy(out, relay->alpn[i], sizeof relay->alpn[i]);
+}
+
 /* What the victim and the server may agree on; without a server's word, the
- * operator's. Either version of HTTP becomes the other where one leg does not
+ * operator's, and without a server, what the victim likes best. Either version of HTTP becomes the other where one leg does not
  * speak it. */
 static void choose_alpn(struct relay *relay)
 {
@@ -311,6 +320,8 @@ static void choose_alpn(struct relay *relay)
         snprintf(tls->alpn, sizeof tls->alpn, "h2");
     else if ((speechless || translates) && relay->alpn_count)
         memcpy(tls->alpn, relay->alpn[0], sizeof tls->alpn);
+    else if (relay->absent.status)
+        choose_http(relay, tls->alpn);
 }
 
 /* Where the forgery brings none of its own. */

@@ -333,7 +333,7 @@ static int fill_hook(struct script *script, struct machine *machine,
     hook->wants = HOOK_WANTS_VICTIM;
     if (defines(machine, "on_request")) {
         hook->on_request = on_request;
-        hook->wants |= HOOK_WANTS_REQUEST_BODY;
+        hook->wants |= HOOK_WANTS_REQUEST_BODY | HOOK_ANSWERS;
     }
     if (defines(machine, "on_response")) {
         hook->on_response = on_response;

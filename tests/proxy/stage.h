@@ -64,6 +64,9 @@ STAGE int stage_listen(struct sockaddr_in *address)
 {
     socklen_t len = sizeof *address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1;
+    /* Its port can be had again while connections to it are left. */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     *address = (struct sockaddr_in){.sin_family = AF_INET};
     address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(bind(fd, (struct sockaddr *)address, sizeof *address), 0);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A request that is to go on needs a server that listens. One that left while
+ * nothing was asked, or that could not be had before, is tried anew, once a
+ * request (RFC 9112 9.3.1). What was sent to one that then died without a word
+ * is sent again, once, if asking twice is as good as asking once (RFC 9110
+ * 9.2.2) and all of it is still here. */
+#include "proxy/exchange_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { REPLAY_MOST = 64 * 1024 }; /* of a request that is kept for that */
+
+/* ---- our own word, where nobody has a better one ------------------------- */
+
+/* What the events are to tell of it: a message like any other. */
+static void tell_answer(struct exchange *exchange, int status,
+                        const char *sentence)
+{
+    struct relay *relay = exchange->relay;
+    struct note *note = &exchange->response.note;
+    struct message own = {.kind = HTTP1_RESPONSE,
+                          .arena = &exchange->arena,
+                          .major = 1,
+                          .minor = 1,
+                          .status = status,
+                          .reason = message_reason(status)};
+    char text[512];
+    int len = snprintf(text, sizeof text, "mitmlab: %s\n", sentence);
+    size_t most = sizeof text - 1;
+    size_t have = (size_t)len < most ? (size_t)len : most;
+    note_answered(note, have);
+    note->sent_at = end_output_at(&relay->victim);
+    if (message_set_field(&own, "Content-Type", "text/plain; charset=utf-8") ||
+        message_set_field(&own, "Connection", "close") ||
+        message_set_body(&own, text, have))
+        note_close(note);
+    else
+        note_changed(note, &own);
+    message_close(&own);
+}
+
+static enum step answer_absent(struct exchange *exchange, int status,
+                               const char *sentence)
+{
+    struct relay *relay = exchange->relay;
+    struct half *request = &exchange->request;
+    struct note *note = &exchange->response.note;
+    note_write(&request->note, request->from, request->to,
+               half_body_done(request));
+    if (relay->why == FLOW_DONE)
+        relay->why = status == 504 ? FLOW_TIMEOUT : FLOW_FAILED;
+    if (!exchange->answering)
+        tell_answer(exchange, status, sentence);
+    enum step step = step_answer(exchange, status, sentence);
+    note->sent_end = end_output_at(&relay->victim);
+    note_write(note, &relay->server, &relay->victim, true);
+    return step;
+}
+
+/* ---- reaching it --------------------------------------------------------- */
+
+static enum step reach(struct exchange *exchange)
+{
+    struct relay *relay = exchange->relay;
+    const struct absence *absent = &relay->absent;
+    if (relay_has_server(relay))
+        return STEP_ON;
+    if (absent->status)
+        return answer_absent(exchange, absent->status, absent->reason);
+    if (exchange->dialled)
+        return answer_absent(exchange, 502,
+                             "the server ended the connection before it was "
+                             "asked");
+    exchange->dialled = true;
+    return STEP_DIAL;
+}
+
+enum step step_dial(struct exchange *exchange, struct half *half)
+{
+    enum step step = reach(exchange);
+    return step == STEP_ON ? exchange_decided(exchange, half, half->act) : step;
+}
+
+/* ---- once more ----------------------------------------------------------- */
+
+static bool may_ask_twice(const char *method)
+{
+    static const char *const idempotent[] = {"GET",     "HEAD",  "PUT",
+                                             "OPTIONS", "TRACE", "DELETE"};
+    for (size_t i = 0; i < sizeof idempotent / sizeof *idempotent; i++)
+        if (!strcmp(method, idempotent[i]))
+            return true;
+    return false;
+}
+
+void exchange_keep(struct exchange *exchange, const void *bytes, size_t len,
+                   bool whole)
+{
+    exchange->replay = NULL;
+    if (whole && !exchange->asked && len <= REPLAY_MOST &&
+        may_ask_twice(exchange->method))
+        exchange->replay = arena_copy(&exchange->arena, bytes, len);
+    exchange->replay_len = len;
+    exchange->asked = true;
+}
+
+static enum step no_answer(struct exchange *exchange)
+{
+    bool reset = exchange->relay->server.hears == END_LOST;
+    return answer_absent(
+        exchange, 502,
+        reset ? "the server reset the connection without an answer"
+              : "the server ended the connection without an answer");
+}
+
+enum step step_server_died(struct exchange *exchange)
+{
+    struct relay *relay = exchange->relay;
+    /* For whom nobody waits any more nothing is asked twice. */
+    bool again = exchange->replay && !exchange->replayed && !exchange->heard &&
+                 relay->victim.hears == END_HEARS;
+    if (!again)
+        return no_answer(exchange);
+    exchange->replayed = exchange->replays = true;
+    exchange->dialled = false;
+    relay_leave_server(relay);
+    return STEP_ON;
+}
+
+enum step step_replay(struct exchange *exchange)
+{
+    bool waits = exchange->relay->victim.hears == END_HEARS;
+    enum step step = waits ? reach(exchange) : no_answer(exchange);
+    if (step != STEP_ON)
+        return step;
+    exchange->replays = false;
+    (void)end_send(&exchange->relay->server, exchange->replay,
+                   exchange->replay_len); /* else it is heard to have died */
+    return STEP_ON;
+}
