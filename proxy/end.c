@@ -46,6 +46,16 @@ const union address *end_acceptor(const struct end *end)
     return end->leg == LEG_VICTIM ? &flow->entrance : &flow->server;
 }
 
+/* The kernel has chosen it by now, whatever comes of it. */
+void end_record_dial(struct end *end)
+{
+    struct wire *wire = worker_of(end)->options->wire;
+    int len = sizeof end->dialled;
+    if (wire && !uv_tcp_getsockname(&end->tcp, &end->dialled.any, &len))
+        wire_dial(&end->link, wire, WIRE_SERVER, &end->dialled,
+                  end_acceptor(end));
+}
+
 /* Does what we send go from the one who opened the connection? */
 static bool opened_by_us(const struct end *end)
 {

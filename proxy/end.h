@@ -56,6 +56,7 @@ struct end {
     uint64_t out_total; /* bytes given to TCP, or about to be */
     struct tls_side tls;
     struct wire_link link;      /* for a capture of both legs */
+    union address dialled;      /* our address there, until it is connected */
     const union address *local; /* towards the server: our address, where it
                                    is not the flow's; see lanes.h */
 };
@@ -71,9 +72,13 @@ void end_ready(struct end *end);
 const union address *end_opener(const struct end *end);
 const union address *end_acceptor(const struct end *end);
 
-/* The flow knows both addresses: a capture begins here, if there is one, with
- * what has come already: `head` bytes of it as a packet of their own, because
- * readers of captures take such a head for all that is in its packet. */
+/* It was dialled: for a capture, if there is one. */
+void end_record_dial(struct end *end);
+
+/* The flow knows both addresses: a capture begins here, if there is one and
+ * none has, with what has come already: `head` bytes of it as a packet of
+ * their own, because readers of captures take such a head for all that is in
+ * its packet. */
 void end_record(struct end *end, size_t head);
 
 /* Want bytes, or let TCP hold the peer back. */

@@ -19,6 +19,8 @@ static void on_connect(uv_connect_t *request, int status)
     if (lane->state != LANE_CONNECTS)
         return; /* it was given up */
     lane->connect_status = status;
+    if (status == UV_ECONNREFUSED)
+        wire_refused(&lane->own.link);
     relay_advance(lane->relay);
 }
 

@@ -99,7 +99,7 @@ enum relay_state relay_fail(struct relay *relay, int status, int alert,
     if (relay->asked == ASKED_TUNNEL)
         return relay_deny(relay, status, reason);
     if (relay->victim_h2) {
-        relay->streams = streams_open_down(relay, status, reason);
+        relay->streams = streams_open_forbidden(relay, status, reason);
         relay->http_begun = true;
         relay->why = FLOW_FAILED;
         return relay->streams ? RELAY_STREAM : relay_cut(relay, FLOW_FAILED);

@@ -143,6 +143,8 @@ static void on_connect(uv_connect_t *request, int status)
     if (relay->server.closing)
         return; /* it was given up */
     relay->connect_status = status;
+    if (status == UV_ECONNREFUSED)
+        wire_refused(&relay->server.link);
     relay_advance(relay);
 }
 
@@ -175,8 +177,10 @@ int relay_dial(struct relay *relay, struct end *server, uv_connect_t *connect,
     if (relay->way->mode == WAY_KEEP &&
         intercept_take_source(&server->tcp, &relay->flow.peer, err))
         return -1;
-    return dial_start(connect, &server->tcp, &relay->flow.server, on_connect,
-                      err);
+    if (dial_start(connect, &server->tcp, &relay->flow.server, on_connect, err))
+        return -1;
+    end_record_dial(server);
+    return 0;
 }
 
 static void refuse_with(struct relay *relay, const struct err *err)

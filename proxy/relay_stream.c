@@ -195,23 +195,36 @@ static bool chose_h2(const struct end *end)
     return len == 2 && !memcmp(alpn, "h2", 2);
 }
 
-/* Does either leg speak HTTP/2? Where nothing was agreed on in TLS, the server
- * is spoken to as the victim speaks, or as the operator says. */
-static int open_streams(struct relay *relay)
+/* Where nothing was agreed on in TLS, the server is spoken to as the victim
+ * speaks, or as the operator says. */
+static bool server_speaks_h2(const struct relay *relay, bool victim_h2)
 {
     enum proxy_h2 wish = options_of(relay)->h2;
-    bool agreed = relay->server.tls.ssl;
+    if (relay->server.tls.ssl)
+        return chose_h2(&relay->server);
+    return wish == PROXY_H2_SERVER || (victim_h2 && wish == PROXY_H2_BOTH);
+}
+
+/* Does either leg speak HTTP/2? */
+static int open_streams(struct relay *relay)
+{
     bool victim = relay->victim_h2 || chose_h2(&relay->victim);
-    bool server =
-        agreed ? chose_h2(&relay->server)
-               : wish == PROXY_H2_SERVER || (victim && wish == PROXY_H2_BOTH);
+    bool server = server_speaks_h2(relay, victim);
     if ((!victim && !server) || relay_forwards(relay))
         return 0;
-    relay->streams = relay->absent.status
-                         ? streams_open_down(relay, relay->absent.status,
-                                             relay->absent.reason)
-                         : streams_open(relay, victim, server);
+    relay->streams = relay->server.open ? streams_open(relay, victim, server)
+                                        : streams_open_absent(relay, victim);
     return relay->streams ? 0 : -1;
+}
+
+/* The server of streams was dialled anew. */
+static int go_on(struct relay *relay)
+{
+    struct streams *streams = relay->streams;
+    return streams && streams->seeks
+               ? streams_dialled(streams,
+                                 server_speaks_h2(relay, streams->victim->h2))
+               : 0;
 }
 
 /* Inside TLS the first bytes say what it is; nothing has looked at them. */
@@ -269,7 +282,7 @@ enum relay_state relay_step_stream(struct relay *relay)
     if (relay_is_bytes(relay))
         return relay->server.open ? stream_bytes(relay)
                                   : relay_cut(relay, FLOW_FAILED);
-    if (!relay->http_begun && open_streams(relay))
+    if ((!relay->http_begun && open_streams(relay)) || go_on(relay))
         return relay_cut(relay, FLOW_FAILED);
     relay->http_begun = true;
     switch (relay->streams ? streams_step(relay->streams)

@@ -75,7 +75,7 @@ struct speaker {
     uint64_t in_at, in_end; /* where the bytes being read now came in */
 };
 
-/* For streams_open(). NULL when memory is out. */
+/* For streams_speak(), which knows which. NULL when memory is out. */
 struct speaker *h2_speaker_new(struct streams *streams, struct end *end);
 struct speaker *h1_speaker_new(struct streams *streams, struct end *end);
 /* Of the server's leg, where the victim speaks HTTP/2 and the server does not.
@@ -85,5 +85,7 @@ struct speaker *lanes_speaker_new(struct streams *streams);
 /* The server ended a connection that had served before, and said not a byte to
  * the request that was on its way there: it may not have seen it. */
 bool h1_went_stale(const struct speaker *speaker);
+struct speaker *streams_speak(struct streams *streams, struct end *end,
+                              bool h2);
 
 #endif

@@ -559,7 +559,8 @@ static int remember(struct way *way)
 /* True: look again. */
 static bool ask(struct way *way)
 {
-    if (!wish_looks(relay_of(way), is_request(way)) && !way->answered) {
+    if (way->stream->streams->forbidden ||
+        (!wish_looks(relay_of(way), is_request(way)) && !way->answered)) {
         way->state = WAY_READY;
         return true;
     }
@@ -570,6 +571,7 @@ static bool ask(struct way *way)
     enum hook_act act = put_question(way);
     switch (act) {
     case HOOK_WAIT:
+        way->stream->waited = true;
         return false;
     case HOOK_CUT:
         if (!way->stream->streams->victim->h2)
@@ -594,7 +596,7 @@ static void no_server(struct stream *stream)
 {
     const struct streams *streams = stream->streams;
     if (!streams->server)
-        stream_answer(stream, streams->down_status, streams->down_why);
+        streams_want_server(stream);
     else if (streams->victim->h2)
         stream_reset(stream, STREAM_REFUSED);
     else

@@ -68,6 +68,7 @@ struct stream {
     bool asked_again;             /* stream_again() */
     union address local; /* from where the server was asked; family 0: from
                             the flow's */
+    bool waited;         /* for a hook: the server may be back */
     struct way request, response;
     struct note_line line;
 };

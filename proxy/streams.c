@@ -17,7 +17,7 @@ enum { STREAMS_KEPT = 2 * STREAMS_MOST };
 
 /* ---- life ---------------------------------------------------------------- */
 
-static struct speaker *speak(struct streams *streams, struct end *end, bool h2)
+struct speaker *streams_speak(struct streams *streams, struct end *end, bool h2)
 {
     if (h2)
         return h2_speaker_new(streams, end);
@@ -32,25 +32,40 @@ struct streams *streams_open(struct relay *relay, bool victim_h2,
     if (!streams)
         return NULL;
     streams->relay = relay;
-    streams->victim = speak(streams, &relay->victim, victim_h2);
-    streams->server = speak(streams, &relay->server, server_h2);
+    streams->victim = streams_speak(streams, &relay->victim, victim_h2);
+    streams->server = streams_speak(streams, &relay->server, server_h2);
     if (streams->victim && streams->server)
         return streams;
     streams_free(streams);
     return NULL;
 }
 
-struct streams *streams_open_down(struct relay *relay, int status,
-                                  const char *why)
+struct streams *streams_open_absent(struct relay *relay, bool victim_h2)
 {
     struct streams *streams = calloc(1, sizeof *streams);
     if (!streams)
         return NULL;
     streams->relay = relay;
+    streams->down_status = relay->absent.status;
+    streams->down_why = relay->absent.reason;
+    streams->down_last = 1;
+    streams->victim = streams_speak(streams, &relay->victim, victim_h2);
+    if (streams->victim)
+        return streams;
+    streams_free(streams);
+    return NULL;
+}
+
+struct streams *streams_open_forbidden(struct relay *relay, int status,
+                                       const char *why)
+{
+    struct streams *streams = streams_open_absent(relay, true);
+    if (!streams)
+        return NULL;
+    streams->forbidden = true;
     streams->down_status = status;
     streams->down_why = arena_text(&relay->flow.arena, why);
-    streams->victim = speak(streams, &relay->victim, true);
-    if (streams->victim && streams->down_why)
+    if (streams->down_why)
         return streams;
     streams_free(streams);
     return NULL;
@@ -264,8 +279,8 @@ void streams_leave(struct streams *streams)
 /* One of the two takes no more requests: the other is told. */
 static bool must_leave(const struct streams *streams)
 {
-    return streams->relay->worker->stopping || !streams->server ||
-           streams->server->mood != SPEAKER_TALKS ||
+    return streams->relay->worker->stopping || streams->forbidden ||
+           (streams->server && streams->server->mood != SPEAKER_TALKS) ||
            streams->victim->mood != SPEAKER_TALKS;
 }
 
@@ -285,7 +300,7 @@ static bool gave_up(const struct streams *streams)
 
 static bool answered_something(const struct streams *streams)
 {
-    return streams->server || streams->past;
+    return !streams->forbidden || streams->past;
 }
 
 enum exchange_next streams_step(struct streams *streams)
@@ -298,6 +313,8 @@ enum exchange_next streams_step(struct streams *streams)
     drop_dead(streams);
     while (turn(streams))
         ;
+    if (streams->server && streams->server->mood == SPEAKER_GONE)
+        streams_bury_server(streams);
     if (victim->end->hears == END_LOST || gave_up(streams))
         return EXCHANGE_CUT;
     if (victim->mood == SPEAKER_GONE && victim->cut)
@@ -310,6 +327,8 @@ enum exchange_next streams_step(struct streams *streams)
             ;
     }
     bool victim_left = is_deaf(victim->end) && victim->h2;
+    if (streams->seeks && !victim_left)
+        return EXCHANGE_DIAL;
     if (streams->count && !victim_left)
         return EXCHANGE_WAITS;
     if (streams->leaving || is_deaf(victim->end)) {

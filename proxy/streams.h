@@ -17,26 +17,40 @@ enum {
 
 struct streams {
     struct relay *relay;
-    struct speaker *victim, *server; /* server: NULL when out of reach */
+    struct speaker *victim, *server; /* server: NULL while out of reach */
     struct stream *first, *awake, *awake_last;
     unsigned count;
     uint32_t last;           /* number of the newest */
     unsigned past, given_up; /* ended; of these by the victim, too early */
     bool moved;              /* a message did, in this step */
     bool leaving;            /* both were told that no more will be heard */
-    int down_status;         /* without a server: what is answered */
-    const char *down_why;    /* in the flow's arena */
+    bool seeks;              /* a request waits for a server to be dialled */
+    int down_status;         /* without a server: what is answered ... */
+    const char *down_why;    /* ... in the flow's arena ... */
+    uint32_t down_last;      /* ... to streams up to this; others dial first */
+    bool forbidden;          /* to all of them, and no hook is asked */
 };
 
 /* NULL when memory is out. */
 struct streams *streams_open(struct relay *relay, bool victim_h2,
                              bool server_h2);
-/* Without a server: every request is answered like this. */
-struct streams *streams_open_down(struct relay *relay, int status,
-                                  const char *why);
+/* Without a server: what relay->absent says is the answer to the first
+ * request; and to all of them, whatever hooks say. */
+struct streams *streams_open_absent(struct relay *relay, bool victim_h2);
+struct streams *streams_open_forbidden(struct relay *relay, int status,
+                                       const char *why);
 void streams_free(struct streams *streams);
 
 enum exchange_next streams_step(struct streams *streams);
+
+/* streams_dial.c. Behind EXCHANGE_DIAL: the server is there, and speaks
+ * HTTP/2 or not; or relay->absent says why it is not. -1: memory is out. */
+int streams_dialled(struct streams *streams, bool server_h2);
+/* A server that is gone is not spoken to any more. */
+void streams_bury_server(struct streams *streams);
+/* Its request is ready and there is no server: it waits for one, or hears why
+ * there is none. */
+void streams_want_server(struct stream *stream);
 
 bool streams_idle(const struct streams *streams);
 bool streams_head_pending(const struct streams *streams);

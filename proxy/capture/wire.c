@@ -116,9 +116,9 @@ static void say(struct wire_link *link, bool up, uint8_t flags,
 
 /* ---- a connection -------------------------------------------------------- */
 
-void wire_begin(struct wire_link *link, struct wire *wire,
-                enum wire_interface interface, const union address *opener,
-                const union address *acceptor)
+void wire_dial(struct wire_link *link, struct wire *wire,
+               enum wire_interface interface, const union address *opener,
+               const union address *acceptor)
 {
     if (!wire || is_v6(opener) != is_v6(acceptor))
         return;
@@ -126,10 +126,38 @@ void wire_begin(struct wire_link *link, struct wire *wire,
     *link = (struct wire_link){.wire = wire,
                                .opener = opener,
                                .acceptor = acceptor,
-                               .interface = interface};
+                               .interface = interface,
+                               .dials = true};
     link->up.seq = wire->next_seq += 0x10001;
     link->down.seq = wire->next_seq += 0x10001;
     say(link, true, PACKET_SYN, NULL, 0);
+    pthread_mutex_unlock(&wire->lock);
+}
+
+/* Who has no connection has no sequence numbers either (RFC 9293 3.10.7.1). */
+void wire_refused(struct wire_link *link)
+{
+    if (!link->dials)
+        return;
+    pthread_mutex_lock(&link->wire->lock);
+    link->down.seq = 0;
+    say(link, false, PACKET_RST | PACKET_ACK, NULL, 0);
+    pthread_mutex_unlock(&link->wire->lock);
+    *link = (struct wire_link){0};
+}
+
+void wire_begin(struct wire_link *link, struct wire *wire,
+                enum wire_interface interface, const union address *opener,
+                const union address *acceptor)
+{
+    if (!link->dials)
+        wire_dial(link, wire, interface, opener, acceptor);
+    if (!link->wire)
+        return;
+    pthread_mutex_lock(&wire->lock);
+    link->dials = false;
+    link->opener = opener;
+    link->acceptor = acceptor;
     say(link, false, PACKET_SYN | PACKET_ACK, NULL, 0);
     say(link, true, PACKET_ACK, NULL, 0);
     pthread_mutex_unlock(&wire->lock);
@@ -138,7 +166,7 @@ void wire_begin(struct wire_link *link, struct wire *wire,
 void wire_data(struct wire_link *link, bool up, const void *bytes, size_t len)
 {
     const struct wire_way *way = up ? &link->up : &link->down;
-    if (!link->wire || way->ended || !len)
+    if (!link->wire || link->dials || way->ended || !len)
         return;
     pthread_mutex_t *lock = &link->wire->lock;
     pthread_mutex_lock(lock);
@@ -154,7 +182,7 @@ void wire_data(struct wire_link *link, bool up, const void *bytes, size_t len)
 void wire_finish(struct wire_link *link, bool up)
 {
     struct wire_way *way = up ? &link->up : &link->down;
-    if (!link->wire || way->ended)
+    if (!link->wire || link->dials || way->ended)
         return;
     pthread_mutex_lock(&link->wire->lock);
     say(link, up, PACKET_FIN | PACKET_ACK, NULL, 0);
@@ -166,7 +194,7 @@ void wire_finish(struct wire_link *link, bool up)
 
 void wire_reset(struct wire_link *link, bool up)
 {
-    if (!link->wire || (link->up.ended && link->down.ended))
+    if (!link->wire || link->dials || (link->up.ended && link->down.ended))
         return;
     pthread_mutex_lock(&link->wire->lock);
     say(link, up, PACKET_RST | PACKET_ACK, NULL, 0);

@@ -29,6 +29,7 @@ struct wire_link {
     struct wire *wire;
     const union address *opener, *acceptor;
     enum wire_interface interface;
+    bool dials; /* nobody has answered yet */
     struct wire_way {
         uint32_t seq; /* of the next byte */
         bool ended;
@@ -38,7 +39,14 @@ struct wire_link {
 /* Creates `path`, replacing what was there. Before any thread is started. */
 int wire_open(const char *path, struct wire **out, struct err *err);
 
-/* Connected: SYN, SYN and ACK, ACK. */
+/* We ask for a connection: SYN. If it comes to one, wire_begin() follows; if it
+ * is refused, RST; and if nobody answers, nothing. */
+void wire_dial(struct wire_link *link, struct wire *wire,
+               enum wire_interface interface, const union address *opener,
+               const union address *acceptor);
+void wire_refused(struct wire_link *link);
+
+/* Connected: SYN, unless there was one, SYN and ACK, ACK. */
 void wire_begin(struct wire_link *link, struct wire *wire,
                 enum wire_interface interface, const union address *opener,
                 const union address *acceptor);

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A server for tests of what a proxy changes: says what it was asked.
 
-    origin.py [CERT KEY]   prints its port, then a line for each request;
-                           with a certificate it speaks TLS
+    origin.py [PORT | CERT KEY]   prints its port, then a line for each request;
+                                  with a certificate it speaks TLS
 
 GET /big is ten megabytes, /gzip /zstd /deflate are "the original text" in
 that coding, /bomb is 256 megabytes of zeros in gzip, /alt names HTTP/3,
@@ -91,7 +91,8 @@ class Origin(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = serve
 
 
-server = ThreadingHTTPServer(("127.0.0.1", 0), Origin)
+port = int(sys.argv[1]) if len(sys.argv) == 2 else 0
+server = ThreadingHTTPServer(("127.0.0.1", port), Origin)
 if len(sys.argv) > 2:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[1], sys.argv[2])

@@ -3,87 +3,19 @@
  * Servers that are not there, not any more, or not yet: what becomes of
  * requests, who is asked about them, and that a server that comes back is
  * found. */
+#include "tests/proxy/absent_stage.h"
 #include "tests/proxy/tls_stage.h"
 
 #define BANK  "bank.lab.test"
 #define GET   "GET / HTTP/1.1\r\nHost: " BANK "\r\n\r\n"
 #define OK_HI "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-#define MINE                                                                   \
-    "HTTP/1.1 200 OK\r\nX-From: puppet\r\nContent-Length: 4\r\n\r\nmine"
-
-/* ---- servers that come and go -------------------------------------------- */
-
-/* It has its port still, and whoever wants to connect is refused. */
-static void server_goes(struct stage *stage)
-{
-    struct sockaddr_in address;
-    socklen_t len = sizeof address;
-    int on = 1;
-    getsockname(stage->listener, (struct sockaddr *)&address, &len);
-    close(stage->listener);
-    stage->listener =
-        socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    setsockopt(stage->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    assert_int_equal(
-        bind(stage->listener, (struct sockaddr *)&address, sizeof address), 0);
-}
-
-static void server_comes(struct stage *stage)
-{
-    assert_int_equal(listen(stage->listener, 64), 0);
-}
-
-/* ---- a hook that does as it is told -------------------------------------- */
-
-struct puppet {
-    struct hook hook;
-    struct hook *list[1];
-    enum hook_act act;
-    unsigned requests, responses;
-    struct flow *flow;
-    const char *field; /* that it puts into requests */
-};
-
-static enum hook_act on_request(void *config, struct flow *flow,
-                                struct message *request)
-{
-    struct puppet *puppet = config;
-    puppet->requests++;
-    puppet->flow = flow;
-    if (puppet->field)
-        assert_int_equal(message_set_field(request, "X-Puppet", puppet->field),
-                         0);
-    if (puppet->act != HOOK_ANSWER)
-        return puppet->act;
-    struct message *answer = message_answer(request, 200, NULL);
-    assert_int_equal(message_set_field(answer, "X-From", "puppet"), 0);
-    assert_int_equal(message_set_body(answer, "mine", 4), 0);
-    return HOOK_ANSWER;
-}
-
-static enum hook_act on_response(void *config, struct flow *flow,
-                                 struct message *response)
-{
-    struct puppet *puppet = config;
-    (void)flow;
-    (void)response;
-    puppet->responses++;
-    return HOOK_PASS;
-}
 
 static void prepare(struct stage *stage, const char *scheme,
                     struct puppet *puppet)
 {
     tls_stage_prepare(stage, scheme);
     stage->options.connect_ms = 1000;
-    puppet->hook = (struct hook){.name = "puppet",
-                                 .config = puppet,
-                                 .wants = HOOK_ANSWERS,
-                                 .on_request = on_request,
-                                 .on_response = on_response};
-    puppet->list[0] = &puppet->hook;
-    stage->options.hooks = puppet->list;
-    stage->options.hooks_count = 1;
+    puppet_joins(stage, puppet);
 }
 
 static void raise_with(struct stage *stage, const char *scheme,

@@ -174,9 +174,64 @@ static void a_long_event_is_spread_over_blocks(void **state)
     free(line);
 }
 
+/* ---- connections that do not come about ---------------------------------- */
+
+enum { TCP_FLAGS_AT = 14 + 20 + 13 }; /* behind Ethernet and IPv4 */
+
+/* The TCP flags of all frames, in hexadecimal: "02 12 10". */
+static void read_flags(char *out, size_t room)
+{
+    struct err err = ERR_INIT;
+    struct pcapng_file *file;
+    struct pcapng_block block;
+    *out = '\0';
+    assert_int_equal(pcapng_open(path, &file, &err), 0);
+    while (pcapng_file_next(file, &block, &err) > 0) {
+        size_t used = strlen(out);
+        if (block.kind == PCAPNG_PACKET)
+            snprintf(out + used, room - used, "%s%02x", used ? " " : "",
+                     block.packet.bytes[TCP_FLAGS_AT]);
+    }
+    pcapng_close(file);
+}
+
+static void a_dial_is_a_syn_and_what_became_of_it(void **state)
+{
+    (void)state;
+    static const struct {
+        bool refused, connected;
+        const char *flags;
+    } rows[] = {
+        {true, false, "02 14"},
+        {false, true, "02 12 10 11 11 10"},
+        {false, false, "02"}, /* nobody answered: nothing ends either */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct err err = ERR_INIT;
+        struct wire *wire;
+        struct wire_link link = {0};
+        union address from = address_of("127.0.0.1:4000"),
+                      to = address_of("127.0.0.2:443");
+        char flags[64];
+        assert_int_equal(wire_open(path, &wire, &err), 0);
+        wire_dial(&link, wire, WIRE_SERVER, &from, &to);
+        if (rows[i].connected)
+            wire_begin(&link, wire, WIRE_SERVER, &from, &to);
+        if (rows[i].refused)
+            wire_refused(&link);
+        wire_finish(&link, true);
+        wire_finish(&link, false);
+        wire_reset(&link, true);
+        assert_int_equal(wire_close(wire, &err), 0);
+        read_flags(flags, sizeof flags);
+        assert_string_equal(flags, rows[i].flags);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_dial_is_a_syn_and_what_became_of_it),
         cmocka_unit_test(two_legs_read_back_as_they_were_told),
         cmocka_unit_test(ipv6_is_recorded_as_ipv6),
         cmocka_unit_test(
