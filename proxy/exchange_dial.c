@@ -129,6 +129,46 @@ enum step step_server_died(struct exchange *exchange)
     return STEP_ON;
 }
 
+static void note_replay(struct exchange *exchange, struct note *note,
+                        const struct http1_head *head, size_t at)
+{
+    struct http1_body body;
+    struct http1_fault fault;
+    struct span data;
+    ssize_t used = 1;
+    note_head(note, &exchange->relay->victim, head, exchange->replay);
+    note->answered = true; /* how it came has been told */
+    http1_body_init(&body, head, options_of(exchange)->lenient);
+    while (!body.done && used > 0 && at < exchange->replay_len) {
+        data = (struct span){0};
+        used = http1_body_read(&body, exchange->replay + at,
+                               exchange->replay_len - at, &data, &fault);
+        note_body(note, exchange->replay + at + data.at, data.len);
+        at += used > 0 ? (size_t)used : 0;
+    }
+}
+
+/* What goes out once more is told once more, by its place there: what reads
+ * the events finds the answer on the same connection. */
+static int send_again(struct exchange *exchange)
+{
+    struct relay *relay = exchange->relay;
+    struct http1_scan scan = {.lenient = options_of(exchange)->lenient};
+    struct http1_head *head = &relay->worker->head;
+    struct http1_fault fault;
+    struct note note = {0};
+    ssize_t len = http1_head_read(&scan, HTTP1_REQUEST, NULL, exchange->replay,
+                                  exchange->replay_len, head, &fault);
+    if (len > 0)
+        note_replay(exchange, &note, head, (size_t)len);
+    note.sent_at = end_output_at(&relay->server);
+    int bad = end_send(&relay->server, exchange->replay, exchange->replay_len);
+    note.sent_end = end_output_at(&relay->server);
+    note_write(&note, &relay->victim, &relay->server, true);
+    note_close(&note);
+    return bad;
+}
+
 enum step step_replay(struct exchange *exchange)
 {
     bool waits = exchange->relay->victim.hears == END_HEARS;
@@ -136,7 +176,6 @@ enum step step_replay(struct exchange *exchange)
     if (step != STEP_ON)
         return step;
     exchange->replays = false;
-    (void)end_send(&exchange->relay->server, exchange->replay,
-                   exchange->replay_len); /* else it is heard to have died */
+    (void)send_again(exchange); /* else it is heard to have died */
     return STEP_ON;
 }

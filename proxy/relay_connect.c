@@ -242,7 +242,7 @@ enum relay_state relay_unreachable(struct relay *relay, int status)
     int alert =
         relay->refusal ? SSL_AD_UNRECOGNIZED_NAME : SSL3_AD_HANDSHAKE_FAILURE;
     /* No hook has a say in what is outside of the walls. */
-    if (relay->forbidden)
+    if (relay->forbidden && !relay->streams)
         return relay_fail(relay, 403, alert, reason);
     return relay_absent(relay, status == UV_ETIMEDOUT ? 504 : 502, alert,
                         reason);

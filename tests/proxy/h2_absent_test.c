@@ -163,6 +163,26 @@ static void what_is_under_way_ends_when_the_server_dies(void **state)
     close_scene(scene);
 }
 
+/* The walls are no matter of opinion. */
+static void no_hook_is_asked_about_what_is_outside(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_new();
+    scene->puppet.act = HOOK_ANSWER;
+    stage_takes(&scene->stage, WAY_SNI);
+    enter(scene);
+    int32_t id = framer_asks(&scene->victim,
+                             ":method: GET\n:scheme: http\n"
+                             ":authority: 8.8.8.8\n:path: /\n",
+                             NULL);
+    struct seen *seen = told(scene, id);
+    assert_non_null(strstr(seen->head, ":status: 403\n"));
+    assert_non_null(
+        memmem(buf_head(&seen->body), buf_len(&seen->body), "outside", 7));
+    assert_int_equal(scene->puppet.requests, 0);
+    close_scene(scene);
+}
+
 /* ---- HTTP/1.1 on the other leg ------------------------------------------- */
 
 #define GET_1 "GET / HTTP/1.1\r\nhost: bank.lab.test\r\n\r\n"
@@ -218,6 +238,7 @@ int main(void)
         cmocka_unit_test(a_server_that_left_is_dialled_for_the_next_stream),
         cmocka_unit_test(a_held_stream_goes_to_the_server_that_is_there_then),
         cmocka_unit_test(what_is_under_way_ends_when_the_server_dies),
+        cmocka_unit_test(no_hook_is_asked_about_what_is_outside),
         cmocka_unit_test(a_server_of_http_1_may_come_late),
         cmocka_unit_test(a_victim_of_http_1_is_told_in_it),
     };

@@ -577,6 +577,42 @@ static void what_died_without_a_word_is_asked_again_once(void **state)
     }
 }
 
+static void what_is_asked_again_is_told_again_with_its_body(void **state)
+{
+    (void)state;
+    static const char put[] = "PUT /twice HTTP/1.1\r\nHost: a\r\n"
+                              "Transfer-Encoding: chunked\r\n\r\n"
+                              "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+    struct stage stage;
+    stage_open(&stage);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, put);
+    for (int i = 0; i < 2; i++) {
+        struct actor server = server_enters(&stage);
+        actor_hears(&server, put);
+        if (i) {
+            actor_says(&server, OK_HI);
+            actor_hears(&victim, OK_HI);
+        }
+        actor_leaves(&server);
+    }
+    actor_leaves(&victim);
+    stage_empties(&stage);
+    char *events = stage_events(&stage), *rest = NULL;
+    unsigned came = 0, went = 0;
+    for (char *line = strtok_r(events, "\n", &rest); line;
+         line = strtok_r(NULL, "\n", &rest)) {
+        bool told = strstr(line, "http.request") && strstr(line, "/twice") &&
+                    strstr(line, "\"body\":\"abcde\"");
+        came += told && strstr(line, "\"leg\":\"victim\"");
+        went += told && strstr(line, "\"leg\":\"server\"");
+    }
+    free(events);
+    assert_int_equal(came, 1);
+    assert_int_equal(went, 2);
+    stage_close(&stage);
+}
+
 static void what_a_hook_made_of_it_is_asked_again(void **state)
 {
     (void)state;
@@ -691,6 +727,7 @@ int main(void)
         cmocka_unit_test(a_server_that_comes_while_a_request_is_held_is_found),
         cmocka_unit_test(a_server_that_speaks_unasked_ends_the_connection),
         cmocka_unit_test(what_died_without_a_word_is_asked_again_once),
+        cmocka_unit_test(what_is_asked_again_is_told_again_with_its_body),
         cmocka_unit_test(what_a_hook_made_of_it_is_asked_again),
         cmocka_unit_test(what_must_not_be_asked_twice_is_502),
         cmocka_unit_test(asked_again_where_nobody_listens_any_more_is_502),
