@@ -44,6 +44,7 @@ SCENARIOS = {
     "i": ("rewrite in 64 KiB by Lua", "lua", "keep", 64, "/page.html", None, "request"),
     "r": ("rewrite in 64 KiB by a rule", "rule", "keep", 64, "/page.html", None, "request"),
 }
+PATIENCE = 600  # seconds for a load that should take one; the machine may be busy
 IDLE = 1000  # connections of scenario h
 TICK = os.sysconf("SC_CLK_TCK")
 HAPROXY = """
@@ -230,7 +231,7 @@ class Bench:
                    str(connections), str(self.args.seconds), path]
         run = subprocess.run(pinned(0, command + ([name] if name else [])),
                              capture_output=True, text=True, check=True,
-                             timeout=self.args.seconds + 60)
+                             timeout=self.args.seconds + PATIENCE)
         return json.loads(run.stdout)
 
     def scenario(self, key):

@@ -5,9 +5,10 @@
     soak.py --build DIR [--minutes M] [--every S]
 
 Requests in clear and with TLS, kept and new connections, bulk, new forged
-names (more than the leaf cache holds, in an hour) and victims that hang up in
-the middle, one after the other in short turns. Between turns, when no
-connection is open, PSS, RSS and open descriptors are noted. The verdict
+names (more than the leaf cache holds, in an hour), bodies that a script
+changes, HTTP/2 in front of HTTP/1.1 where h2load is installed, and victims that
+hang up in the middle, one after the other in short turns. Between turns, when
+no connection is open, PSS, RSS and open descriptors are noted. The verdict
 compares the last quarter of the notes with the second: the first is warming
 up. Exit 1: it grew by more than 5 % and a megabyte, or a request failed.
 
@@ -15,14 +16,18 @@ Everything is on 127.0.0.1; what is needed and how it is pinned: proxy_bench.py.
 """
 import argparse
 import os
+import re
+import shutil
 import socket
 import statistics
+import subprocess
 import sys
 import time
 
-from proxy_bench import NAME, Bench, check_needs, free_port, pss_kib
+from proxy_bench import (NAME, PATIENCE, Bench, check_needs, free_port, pinned,
+                         pss_kib)
 
-# mode, connections, path, name
+# which proxy, mode, connections, path, name
 TURNS = [
     ("http", "keep", 32, "/small.txt", None),
     ("https", "new", 16, "/small.txt", NAME),
@@ -31,6 +36,9 @@ TURNS = [
     ("http", "keep", 2, "/big.bin", None),
     ("https", "new", 8, "/small.txt", "s%d.lab.test"),
     ("https", "keep", 2, "/big.bin", NAME),
+    ("rewrite", "keep", 8, "/page.html", None),
+    ("https", "h2", 4, "/small.txt", NAME),
+    ("https", "h2", 2, "/big.bin", NAME),
 ]
 PIECE = 256 * 1024
 
@@ -41,6 +49,27 @@ def rss_kib(pid):
             if line.startswith("VmRSS:"):
                 return int(line.split()[1])
     return 0
+
+
+def h2_load(port, connections, path, seconds):
+    """Many streams of HTTP/2 on a few connections, until the time is over."""
+    few = path == "/big.bin"
+    run = subprocess.run(
+        pinned(0, ["h2load", "-n", "20" if few else str(int(2000 * seconds)),
+                   "-c", str(connections), "-m", "2" if few else "10",
+                   f"https://127.0.0.1:{port}{path}"]),
+        capture_output=True, text=True, check=True, timeout=PATIENCE)
+    done = int(re.search(r"(\d+) succeeded", run.stdout)[1])
+    failed = int(re.search(r"(\d+) failed", run.stdout)[1])
+    return {"done": done, "bad": failed}
+
+
+def play(bench, port, mode, connections, path, name):
+    if mode != "h2":
+        return bench.load(port, mode, connections, path, name)
+    if not shutil.which("h2load"):
+        return {"done": 0, "bad": 0}
+    return h2_load(port, connections, path, bench.args.seconds)
 
 
 def hang_up_in_the_middle(port, times):
@@ -97,15 +126,19 @@ def main():
     try:
         bench.start_origin()
         ports, proxies, notes, bad, done = {}, {}, [], 0, 0
-        for scheme in ("http", "https"):
+        if not shutil.which("h2load"):
+            print("h2load (nghttp2-client) is not installed: no HTTP/2")
+        for scheme in ("http", "https", "rewrite"):
             ports[scheme] = free_port()
-            proxies[scheme] = bench.start(
-                bench.command("mitmlab", scheme, ports[scheme]), 1, ports[scheme])
+            command = bench.command("mitmlab", scheme, ports[scheme])
+            if scheme == "https":
+                command += ["--http2", "victim"]
+            proxies[scheme] = bench.start(command, 1, ports[scheme])
         end = time.monotonic() + args.minutes * 60
         turn = 0
         while time.monotonic() < end:
             scheme, *load = TURNS[turn % len(TURNS)]
-            result = bench.load(ports[scheme], *load)
+            result = play(bench, ports[scheme], *load)
             bad += result["bad"]
             done += result["done"]
             turn += 1
