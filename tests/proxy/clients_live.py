@@ -103,12 +103,12 @@ def serve(folder=None):
 class Proxy:
     """All ways in at once; `ports` in the order of `listen`."""
 
-    def __init__(self, program, folder, listen):
+    def __init__(self, program, folder, listen, *more):
         words = [word for way in listen for word in ("--listen", way)]
         self.process = subprocess.Popen(
             [program, "proxy", "--json", "--hosts", f"{folder}/hosts", "--ca",
              f"{folder}/rogue", "--upstream-ca", f"{folder}/server.crt",
-             "--workers", "1", *words], stdout=subprocess.PIPE)
+             "--workers", "1", *more, *words], stdout=subprocess.PIPE)
         for line in self.process.stdout:
             fact = json.loads(line)
             if fact["kind"] == "ready":
@@ -261,4 +261,5 @@ def main():
         sys.exit(1 if matrix(sys.argv[1], folder) else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
  * Streams of a victim of HTTP/2 go side by side to a server of HTTP/1.1, each
  * on a connection of its own; what happens on one of them is no matter of the
  * others. */
+#include "proxy/proxy_head.h"
 #include "proxy/relay.h"
 #include "proxy/worker.h"
 #include "tests/proxy/h2_down.h"
@@ -471,6 +472,33 @@ static void a_body_that_ends_with_its_connection_is_whole(void **state)
     down_free(down);
 }
 
+/* The head of the PROXY protocol belongs to a connection. */
+static void each_lane_begins_with_who_the_victim_is(void **state)
+{
+    (void)state;
+    struct down *down = down_prepare();
+    down->stage.options.introduce = 1;
+    down_enter(down);
+    char hears[256];
+    union address from;
+    socklen_t size = sizeof from;
+    getsockname(down->victim.actor.fd, &from.any, &size);
+    size_t len = proxy_head_write(1, &from, proxy_address(down->stage.proxy, 0),
+                                  (uint8_t *)hears);
+    strcpy(hears + len, GET_1);
+    int32_t ids[2];
+    for (int i = 0; i < 2; i++)
+        ids[i] = framer_asks(&down->victim, H2_GET, NULL);
+    down_hears(down, hears);
+    struct actor other = next_lane(down, hears);
+    actor_says(&down->server, OK_HI);
+    actor_says(&other, OK_HI);
+    for (int i = 0; i < 2; i++)
+        seen_is(down_answered(down, ids[i]), "hi");
+    actor_leaves(&other);
+    down_free(down);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -479,6 +507,7 @@ int main(void)
         cmocka_unit_test(beyond_the_limit_they_wait_in_their_order),
         cmocka_unit_test(a_lane_that_is_free_is_used_again),
         cmocka_unit_test(each_lane_is_told_of_with_its_own_addresses),
+        cmocka_unit_test(each_lane_begins_with_who_the_victim_is),
         cmocka_unit_test(a_request_that_a_hook_holds_takes_no_lane),
         cmocka_unit_test(an_answer_that_a_hook_holds_frees_its_lane),
         cmocka_unit_test(a_lane_that_breaks_hits_its_own_stream_only),
