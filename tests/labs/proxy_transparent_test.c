@@ -157,6 +157,39 @@ a_victim_that_visits_the_proxy_itself_does_not_make_it_loop(void **state)
     }
 }
 
+/* A head of the PROXY protocol names somebody else: with `keep` the server
+ * still sees who is really there, and nobody goes where the head points. */
+static void a_head_changes_neither_source_nor_target(void **state)
+{
+    (void)state;
+    static const char *const ways[] = {"transparent,proxied@0.0.0.0:80",
+                                       "keep,proxied@0.0.0.0:80"};
+    for (int i = 0; i < 2; i++) {
+        struct net_plan plan;
+        struct net *net = build(&plan);
+        struct task server = start_bank(net, &plan);
+        struct task attacker = start_proxy(net, "--listen", ways[i], NULL);
+        char script[512], out[2048];
+        snprintf(script, sizeof script,
+                 "bash -c 'exec 3<>/dev/tcp/%s/80; printf "
+                 "\"PROXY TCP4 192.0.2.99 192.0.2.98 7 80\\r\\n"
+                 "GET / HTTP/1.1\\r\\nHost: a\\r\\nConnection: close"
+                 "\\r\\n\\r\\n\" >&3; cat <&3'",
+                 plan.places[2].ip4);
+        assert_int_equal(shell(net, "victim", script, out), 0);
+        assert_non_null(strstr(out, "200 OK"));
+        assert_string_equal(next_opened(&attacker, "victim").from,
+                            "192.0.2.99");
+        struct opened sent = next_opened(&attacker, "server");
+        assert_string_equal(sent.to, plan.places[2].ip4);
+        assert_string_equal(next_opened(&server, "victim").from,
+                            plan.places[i ? 0 : 1].ip4);
+        end(net, &attacker);
+        end(net, &server);
+        stand_free(net);
+    }
+}
+
 static void outside_of_a_lab_it_refuses(void **state)
 {
     (void)state;
@@ -183,6 +216,7 @@ int main(void)
         cmocka_unit_test(the_server_sees_the_victim_with_another_port),
         cmocka_unit_test(
             a_victim_that_visits_the_proxy_itself_does_not_make_it_loop),
+        cmocka_unit_test(a_head_changes_neither_source_nor_target),
         cmocka_unit_test(outside_of_a_lab_it_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

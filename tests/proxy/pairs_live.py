@@ -24,7 +24,7 @@ except ImportError:
 
 WAYS = ["reverse", "sni", "http", "socks", "sni,pass-tls", "transparent",
         "keep"]
-AT_A_PLACE = ("needs a place of a lab: tests/labs/proxy_transparent_test.c "
+AT_A_PLACE = ("needs a place of a lab; tests/labs/proxy_transparent_test.c "
               "takes HTTP over there")
 NAMELESS = "nothing in clear names the server"
 LOW_PORT = "is known by its port, below 1024"
