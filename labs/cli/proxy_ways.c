@@ -57,7 +57,7 @@ static int take_ways(const struct proxy_wishes *wishes,
     if (!list->count || list->count > PROXY_LISTEN_MOST) {
         err_code(err, EXIT_USAGE,
                  "proxy wants 1 to %d times --listen "
-                 "[MODE@][ADDRESS:]PORT[=URL]; 'mitmlab help ways' lists them",
+                 "[MODE@][ADDR:]PORT[=URL]; 'mitmlab help ways' lists them",
                  PROXY_LISTEN_MOST);
         return -1;
     }
@@ -83,12 +83,11 @@ static int intercept(struct proxy_setup *setup, struct err *err)
 
 static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
 {
-    option_row(rows,
-               (struct option){"listen", 'l', OPTION_LIST,
-                               "[MODE@][ADDRESS:]PORT[=URL]",
-                               "Take victims in here, by one of the ways of "
-                               "'mitmlab help ways'; may be given again",
-                               &wishes->ways.listen});
+    option_row(rows, (struct option){
+                         "listen", 'l', OPTION_LIST, "[MODE@][ADDR:]PORT[=URL]",
+                         "Take victims in here, by one of the ways of "
+                         "'mitmlab help ways'; may be given again",
+                         &wishes->ways.listen});
     option_row(rows, (struct option){
                          "upstream", 'u', OPTION_TEXT, "URL",
                          "For listeners without a MODE: connect to http://, "

@@ -102,7 +102,7 @@ assert json.load(sys.stdin)["next"] == "lab01"'
 @test "no line is wider than the terminal" {
     for columns in 40 80 200; do
         for words in list "info lab03" "help" "help exit-codes" "hint lab03 1 3" \
-            "help lab"; do
+            "help lab" "help proxy"; do
             COLUMNS=$columns "$MITMLAB" $words | LC_ALL=C.UTF-8 awk \
                 -v most=$columns 'length > most { print; bad = 1 }
                                   END { exit bad }'
