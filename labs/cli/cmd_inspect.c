@@ -50,6 +50,8 @@ static void print_title(const struct inspect_flow *flow,
         print_end(flow->victim, "  from ", term);
     if (flow->server)
         print_end(flow->server, flow->victim ? "  and " : "  from ", term);
+    if (flow->servers > 1)
+        printf("  and %u more to servers\n", flow->servers - 1);
 }
 
 static const char *mark_of(enum mark mark)

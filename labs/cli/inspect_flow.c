@@ -41,6 +41,8 @@ static void find_ends(struct inspect_flow *flow)
         const struct fact *fact = flow->facts[i];
         if (!fact->opener.len)
             continue;
+        flow->servers +=
+            text_is(fact->leg, "server") && fact_is(fact, "flow.open");
         if (text_is(fact->leg, "server"))
             flow->server = flow->server ? flow->server : fact;
         else

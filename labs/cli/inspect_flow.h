@@ -14,7 +14,8 @@ struct inspect_flow {
     struct text place;
     long long number;
     const struct fact *victim, *server; /* that name these ends; NULL */
-    const struct fact **facts;          /* in the order of their times */
+    unsigned servers; /* connections to it, or to one after the other */
+    const struct fact **facts; /* in the order of their times */
     size_t count;
 };
 

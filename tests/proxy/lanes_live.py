@@ -54,7 +54,7 @@ class Quiet(ThreadingHTTPServer):
 
 
 def run(*words):
-    return subprocess.run(words, timeout=90, check=False,
+    return subprocess.run(words, timeout=240, check=False,
                           stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT).stdout.decode()
 
@@ -169,6 +169,15 @@ def judge_facts(facts):
     return told != asked or len(asked) != len(connections)
 
 
+def judge_inspect(program, name):
+    """One way to the server is named, the others are counted."""
+    out = run(program, "inspect", "-r", name)
+    told = len(re.findall(r"^  and \d+ more to servers$", out, re.M))
+    flows = len(re.findall(r"^flow \d+", out, re.M))
+    print(f"inspect: {told} of {flows} flows had several ways to the server")
+    return not told
+
+
 def judge_capture(name):
     if not shutil.which("tshark"):
         print("tshark: skipped, this machine has none")
@@ -205,6 +214,7 @@ def main():
             sys.exit(1 if bad else 77)
         bad += judge_har(f"{folder}/out.har") + judge_facts(proxy.facts)
         bad += judge_capture(f"{folder}/out.pcapng")
+        bad += judge_inspect(sys.argv[1], f"{folder}/out.pcapng")
     if code:
         print(f"BAD the proxy ended with {code}")
     sys.exit(1 if bad or code else 0)
