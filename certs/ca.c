@@ -158,7 +158,8 @@ static int place_certs(struct ca *ca, STACK_OF(X509) * certs)
     return 0;
 }
 
-typedef EVP_PKEY *load_key(const char *path, struct err *err);
+typedef EVP_PKEY *load_key(const char *path, const EVP_PKEY *like,
+                           struct err *err);
 
 static int load_signer(struct ca *ca, const char *dir, load_key *load_key,
                        struct err *err)
@@ -178,7 +179,10 @@ static int load_signer(struct ca *ca, const char *dir, load_key *load_key,
         err_set(err, "the first certificate of %s is not a CA", path);
         return -1;
     }
-    if (file_join(path, dir, "ca.key", err) || !(ca->key = load_key(path, err)))
+    if (file_join(path, dir, "ca.key", err))
+        return -1;
+    ca->key = load_key(path, X509_get0_pubkey(ca->cert), err);
+    if (!ca->key)
         return -1;
     if (X509_check_private_key(ca->cert, ca->key) != 1) {
         err_openssl(err, "%s does not belong to the certificate beside it",

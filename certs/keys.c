@@ -9,7 +9,9 @@
 #include "certs/file.h"
 
 #include <openssl/core_names.h>
+#include <openssl/decoder.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
@@ -173,7 +175,38 @@ static int no_passphrase(char *buf, int size, int rwflag, void *arg)
     return -1;
 }
 
-static EVP_PKEY *load(const char *path, bool strictly, struct err *err)
+/* Whoever does not say which kind of key it is has OpenSSL 3.0 set up readers
+ * of all kinds, which takes four times as long. */
+static EVP_PKEY *read_kind(FILE *file, const EVP_PKEY *like)
+{
+    EVP_PKEY *key = NULL;
+    const char *kind = like ? EVP_PKEY_get0_type_name(like) : NULL;
+    OSSL_DECODER_CTX *reader =
+        kind ? OSSL_DECODER_CTX_new_for_pkey(&key, "PEM", NULL, kind,
+                                             EVP_PKEY_KEYPAIR, NULL, NULL)
+             : NULL;
+    if (!reader)
+        return NULL;
+    OSSL_DECODER_CTX_set_pem_password_cb(reader, no_passphrase, NULL);
+    OSSL_DECODER_from_fp(reader, file);
+    OSSL_DECODER_CTX_free(reader);
+    return key;
+}
+
+/* Another kind, or other things before it in the file: once more, slowly. */
+static EVP_PKEY *read_key(FILE *file, const EVP_PKEY *like)
+{
+    EVP_PKEY *key = read_kind(file, like);
+    if (key && EVP_PKEY_eq(key, like) == 1)
+        return key;
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    rewind(file);
+    return PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
+}
+
+static EVP_PKEY *load(const char *path, const EVP_PKEY *like, bool strictly,
+                      struct err *err)
 {
     EVP_PKEY *key = NULL;
     FILE *file = fopen(path, "re");
@@ -182,7 +215,7 @@ static EVP_PKEY *load(const char *path, bool strictly, struct err *err)
         return NULL;
     }
     if (!check_mode(file, path, strictly, err)) {
-        key = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
+        key = read_key(file, like);
         if (!key)
             err_openssl(err, "read key file %s", path);
     }
@@ -190,14 +223,15 @@ static EVP_PKEY *load(const char *path, bool strictly, struct err *err)
     return key;
 }
 
-EVP_PKEY *keys_load(const char *path, struct err *err)
+EVP_PKEY *keys_load(const char *path, const EVP_PKEY *like, struct err *err)
 {
-    return load(path, true, err);
+    return load(path, like, true, err);
 }
 
-EVP_PKEY *keys_load_foreign(const char *path, struct err *err)
+EVP_PKEY *keys_load_foreign(const char *path, const EVP_PKEY *like,
+                            struct err *err)
 {
-    return load(path, false, err);
+    return load(path, like, false, err);
 }
 
 int keys_save(const EVP_PKEY *key, const char *path, struct err *err)

@@ -46,11 +46,13 @@ EVP_PKEY *keys_make_weak(enum key_kind kind, struct err *err);
  * over something else than was asked. */
 EVP_PKEY *keys_make_spoiling(struct err *err);
 
-/* Refuses a file that group or others may read, as ssh does. */
-EVP_PKEY *keys_load(const char *path, struct err *err);
+/* Refuses a file that group or others may read, as ssh does. `like` is a key
+ * of the kind that it probably holds, to be found quickly; NULL: any. */
+EVP_PKEY *keys_load(const char *path, const EVP_PKEY *like, struct err *err);
 
 /* Of somebody else's making: such a file is a warning on stderr only. */
-EVP_PKEY *keys_load_foreign(const char *path, struct err *err);
+EVP_PKEY *keys_load_foreign(const char *path, const EVP_PKEY *like,
+                            struct err *err);
 
 /* Written 0600, O_EXCL under a temporary name, then renamed. */
 int keys_save(const EVP_PKEY *key, const char *path, struct err *err);

@@ -20,9 +20,10 @@
 enum { RECORD_MOST = 16 * 1024, HEADER = 5 };
 
 struct tls {
+    struct tls_terms terms;
     BIO_METHOD *wire;
-    SSL_CTX *as_server;        /* towards the victim */
-    SSL_CTX *as_client;        /* towards the server */
+    SSL_CTX *as_server;        /* towards the victim; see as_server() */
+    SSL_CTX *as_client;        /* towards the server; see as_client() */
     struct sessions *sessions; /* with servers; NULL: none is kept */
     struct verified *verified; /* chains of servers */
 };
@@ -300,26 +301,53 @@ static SSL_CTX *make_client_context(const struct tls_terms *terms,
     return NULL;
 }
 
+/* Made when they are needed: the first takes OpenSSL longer than all else that
+ * a proxy does before it listens, and one of clear text needs none. */
+static SSL_CTX *as_server(struct tls *tls, struct err *err)
+{
+    if (!tls->as_server)
+        tls->as_server = make_server_context(&tls->terms, err);
+    return tls->as_server;
+}
+
+static SSL_CTX *as_client(struct tls *tls, struct err *err)
+{
+    if (!tls->as_client)
+        tls->as_client = make_client_context(&tls->terms, err);
+    if (tls->as_client)
+        SSL_CTX_set_cert_verify_callback(tls->as_client, on_chain, tls);
+    return tls->as_client;
+}
+
+/* Terms that OpenSSL might refuse; then it has to say so before anybody
+ * connects. */
+static bool may_be_refused(const struct tls_terms *terms)
+{
+    static const struct policy usual;
+    return memcmp(&terms->victim, &usual, sizeof usual) ||
+           memcmp(&terms->server, &usual, sizeof usual) || terms->client_cert ||
+           terms->ask_client_cert;
+}
+
 int tls_open(const struct tls_terms *terms, struct tls **out, struct err *err)
 {
     struct tls *tls = calloc(1, sizeof *tls);
     bool keeps = terms->server.resume != RESUME_OFF;
     err->text[0] = 0;
     if (tls) {
+        tls->terms = *terms;
         tls->wire = wire_method();
-        tls->as_server = make_server_context(terms, err);
-        tls->as_client = make_client_context(terms, err);
         tls->sessions = keeps ? sessions_new() : NULL;
         tls->verified = verified_new();
     }
-    if (!tls || !tls->wire || !tls->as_server || !tls->as_client ||
-        !tls->verified || (keeps && !tls->sessions)) {
+    if (!tls || !tls->wire || !tls->verified || (keeps && !tls->sessions) ||
+        (may_be_refused(terms) &&
+         (!as_server(tls, err) || !as_client(tls, err)))) {
         if (!err->text[0])
             err_openssl(err, "set up TLS");
         tls_free(tls);
         return -1;
     }
-    SSL_CTX_set_cert_verify_callback(tls->as_client, on_chain, tls);
     *out = tls;
     return 0;
 }
@@ -333,6 +361,7 @@ void tls_free(struct tls *tls)
     BIO_meth_free(tls->wire);
     sessions_free(tls->sessions);
     verified_free(tls->verified);
+    OPENSSL_cleanse(tls->terms.ticket_key, sizeof tls->terms.ticket_key);
     free(tls);
 }
 
@@ -342,7 +371,7 @@ static int start(struct tls *tls, SSL_CTX *context, struct tls_side *side,
                  struct err *err)
 {
     BIO *bio = BIO_new(tls->wire);
-    side->ssl = SSL_new(context);
+    side->ssl = context ? SSL_new(context) : NULL;
     /* The callbacks find `side` there, and have nothing else. */
     if (!bio || !side->ssl || !SSL_set_app_data(side->ssl, side)) {
         BIO_free(bio);
@@ -360,7 +389,7 @@ static int start(struct tls *tls, SSL_CTX *context, struct tls_side *side,
 int tls_accept(struct tls *tls, struct tls_side *side,
                const struct forged *forged, struct err *err)
 {
-    if (start(tls, tls->as_server, side, err))
+    if (start(tls, as_server(tls, err), side, err))
         return -1;
     SSL_set_accept_state(side->ssl);
     side->verify_insecure = true; /* it may be asked, but not refused */
@@ -447,7 +476,7 @@ static void resume(struct tls *tls, struct tls_side *side, const char *name)
 int tls_connect(struct tls *tls, struct tls_side *side,
                 const struct tls_wish *wish, struct err *err)
 {
-    if (start(tls, tls->as_client, side, err))
+    if (start(tls, as_client(tls, err), side, err))
         return -1;
     SSL_set_connect_state(side->ssl);
     bool named = wish->server_name && *wish->server_name &&

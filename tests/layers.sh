@@ -50,7 +50,9 @@ door connect 'proxy/base/dial\.c'
 door uv_tcp_connect 'proxy/base/dial_loop\.c'
 door uv_udp_connect 'proxy/base/dial_loop\.c'
 door getaddrinfo 'none'
-door pcap_create 'proxy/capture/raw\.c'
+door dlopen 'proxy/capture/libpcap\.c'
+door libpcap_get 'proxy/capture/(raw\.c|libpcap\.[ch])'
+door pcap_create 'none'
 door pcap_open_live 'none'
 hits=$(grep -rnE 'socket *\( *[AP]F_PACKET' --include='*.[ch]' \
     certs proxy attacks victims labs)

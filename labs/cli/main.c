@@ -5,6 +5,7 @@
 #include "labs/cli/commands.h"
 
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -45,6 +46,9 @@ int main(int argc, char **argv)
                                             {"--version", "version"},
                                             {"-V", "version"}};
     fill_descriptors();
+    /* What a lab speaks is in the lab and on the command line. The openssl.cnf
+     * of this machine could forbid it, and every command would read it. */
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
     if (argc < 2 || !strcmp(argv[1], "--json"))
         return cmd_standing(argc, argv);
     const char *word = argv[1];

@@ -2,6 +2,7 @@
  *
  * Options of `mitmlab proxy`: TLS on both legs, who signs and who is
  * trusted. */
+#include "certs/file.h"
 #include "labs/cli/proxy_parts.h"
 
 #include <fcntl.h>
@@ -11,13 +12,27 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Whom a look-alike is to resemble. */
-static X509 *first_certificate(const char *file)
+static int add_all(X509_STORE *store, STACK_OF(X509) * certs)
 {
-    BIO *bio = BIO_new_file(file, "r");
-    X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-    BIO_free(bio);
-    return cert;
+    for (int i = 0; i < sk_X509_num(certs); i++)
+        if (X509_STORE_add_cert(store, sk_X509_value(certs, i)) != 1)
+            return -1;
+    return 0;
+}
+
+/* Certificates in a file, and a store that trusts them. */
+static int load_trust(const char *file, X509_STORE **out_store,
+                      STACK_OF(X509) * *out_certs, struct err *err)
+{
+    if (file_load_certs(file, out_certs, err)) {
+        err_prefix(err, "whom to trust");
+        return -1;
+    }
+    *out_store = X509_STORE_new();
+    if (*out_store && !add_all(*out_store, *out_certs))
+        return 0;
+    err_openssl(err, "trust the certificates in %s", file);
+    return -1;
 }
 
 static int take_trust(const struct proxy_wishes *wishes,
@@ -32,15 +47,13 @@ static int take_trust(const struct proxy_wishes *wishes,
     /* The environment may name a file that this lab does without. */
     if (!file || (!wishes->legs.upstream_ca && access(file, R_OK)))
         return 0;
-    setup->options.terms.trust = X509_STORE_new();
-    if (!setup->options.terms.trust ||
-        X509_STORE_load_file(setup->options.terms.trust, file) != 1) {
-        err_openssl(err, "read the trusted certificates in %s", file);
-        return -1;
-    }
-    setup->anchor = first_certificate(file);
+    STACK_OF(X509) *certs = NULL;
+    int rc = load_trust(file, &setup->options.terms.trust, &certs, err);
+    if (!rc)
+        setup->anchor = sk_X509_shift(certs); /* whom a look-alike resembles */
     setup->options.signers.anchor = setup->anchor;
-    return 0;
+    sk_X509_pop_free(certs, X509_free);
+    return rc;
 }
 
 /* ---- what is spoken ------------------------------------------------------ */
@@ -88,23 +101,6 @@ static int take_policies(const struct proxy_wishes *wishes,
 
 /* ---- certificates of clients --------------------------------------------- */
 
-static STACK_OF(X509) * all_certificates(const char *file, struct err *err)
-{
-    BIO *bio = BIO_new_file(file, "r");
-    STACK_OF(X509) *certs = bio ? sk_X509_new_null() : NULL;
-    X509 *cert;
-    while (certs && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
-        sk_X509_push(certs, cert);
-    BIO_free(bio);
-    if (sk_X509_num(certs) > 0) {
-        ERR_clear_error();
-        return certs;
-    }
-    err_openssl(err, "read certificates in %s", file);
-    sk_X509_free(certs);
-    return NULL;
-}
-
 static EVP_PKEY *private_key(const char *file, struct err *err)
 {
     BIO *bio = BIO_new_file(file, "r");
@@ -128,8 +124,7 @@ static int take_client_cert(const struct proxy_wishes *wishes,
         err_code(err, EXIT_USAGE, "--client-key wants --client-cert, too");
         return -1;
     }
-    terms->client_chain = all_certificates(file, err);
-    if (!terms->client_chain)
+    if (file_load_certs(file, &terms->client_chain, err))
         return -1;
     terms->client_cert = sk_X509_shift(terms->client_chain);
     terms->client_key = private_key(key ? key : file, err);
@@ -148,17 +143,9 @@ static int take_client_ca(const struct proxy_wishes *wishes,
     struct tls_terms *terms = &setup->options.terms;
     const char *file = wishes->legs.client_ca;
     terms->ask_client_cert = wishes->legs.ask_client_cert || file;
-    if (!file)
-        return 0;
-    terms->client_trust = X509_STORE_new();
-    terms->client_issuers = all_certificates(file, err);
-    if (!terms->client_issuers)
-        return -1;
-    if (terms->client_trust &&
-        X509_STORE_load_file(terms->client_trust, file) == 1)
-        return 0;
-    err_openssl(err, "read the trusted certificates in %s", file);
-    return -1;
+    return file ? load_trust(file, &terms->client_trust, &terms->client_issuers,
+                             err)
+                : 0;
 }
 
 /* ---- who is left alone --------------------------------------------------- */

@@ -4,12 +4,12 @@
 #include "labs/engine/papers.h"
 
 #include "labs/engine/text.h"
+#include "proxy/capture/raw.h"
 
 #include <dirent.h>
 #include <lua.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -158,6 +158,6 @@ json_t *papers_versions(const struct run_options *options)
     return json_pack(
         "{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "mitmlab", options->version, "openssl",
         OpenSSL_version(OPENSSL_VERSION_STRING), "libuv", uv_version_string(),
-        "libpcap", pcap_lib_version(), "lua", LUA_RELEASE, "jansson",
+        "libpcap", raw_library(), "lua", LUA_RELEASE, "jansson",
         jansson_version_str(), "kernel", kernel.release);
 }

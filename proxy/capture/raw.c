@@ -10,10 +10,10 @@
 #include "proxy/capture/raw.h"
 
 #include "proxy/base/dial.h"
+#include "proxy/capture/libpcap.h"
 #include "proxy/capture/pcapng.h"
 
 #include <linux/if_packet.h>
-#include <pcap/pcap.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -30,43 +30,45 @@ enum {
 #define PACKET_IGNORE_OUTGOING 23
 #endif
 
+static const struct libpcap *pcap; /* there when a struct raw is */
+
 struct raw {
-    pcap_t *pcap;
+    pcap_t *handle;
     uint64_t delivered;
 };
 
-static int refused(struct err *err, const char *iface, pcap_t *pcap, int code)
+static int refused(struct err *err, const char *iface, pcap_t *handle, int code)
 {
-    const char *why = pcap_geterr(pcap);
+    const char *why = pcap->geterr(handle);
     err_set(err, "capture on %s: %s", iface,
-            *why ? why : pcap_statustostr(code));
+            *why ? why : pcap->statustostr(code));
     return -1;
 }
 
 /* What belongs before the activation; these cannot fail on a new handle. */
-static void configure(pcap_t *pcap, size_t room)
+static void configure(pcap_t *handle, size_t room)
 {
-    pcap_set_snaplen(pcap, SNAPLEN);
-    pcap_set_promisc(pcap, 1);
-    pcap_set_timeout(pcap, RETIRE_MS);
-    pcap_set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO);
-    pcap_set_buffer_size(pcap, (int)room);
+    pcap->set_snaplen(handle, SNAPLEN);
+    pcap->set_promisc(handle, 1);
+    pcap->set_timeout(handle, RETIRE_MS);
+    pcap->set_tstamp_precision(handle, PCAP_TSTAMP_PRECISION_NANO);
+    pcap->set_buffer_size(handle, (int)room);
 }
 
 static int activate(struct raw *raw, const char *iface, size_t room,
                     struct err *err)
 {
     char text[PCAP_ERRBUF_SIZE] = "";
-    raw->pcap = pcap_create(iface, text);
-    if (!raw->pcap) {
+    raw->handle = pcap->create(iface, text);
+    if (!raw->handle) {
         err_set(err, "capture on %s: %s", iface, text);
         return -1;
     }
-    configure(raw->pcap, room);
-    int code = pcap_activate(raw->pcap);
+    configure(raw->handle, room);
+    int code = pcap->activate(raw->handle);
     if (code < 0)
-        return refused(err, iface, raw->pcap, code);
-    if (pcap_setnonblock(raw->pcap, 1, text)) {
+        return refused(err, iface, raw->handle, code);
+    if (pcap->setnonblock(raw->handle, 1, text)) {
         err_set(err, "capture on %s: %s", iface, text);
         return -1;
     }
@@ -74,8 +76,8 @@ static int activate(struct raw *raw, const char *iface, size_t room,
      * too, but only after it went through the ring and was counted. */
     int yes = 1;
     if (!strcmp(iface, "lo"))
-        setsockopt(pcap_fileno(raw->pcap), SOL_PACKET, PACKET_IGNORE_OUTGOING,
-                   &yes, sizeof yes);
+        setsockopt(pcap->fileno(raw->handle), SOL_PACKET,
+                   PACKET_IGNORE_OUTGOING, &yes, sizeof yes);
     return 0;
 }
 
@@ -94,7 +96,8 @@ int raw_open_room(const char *iface, size_t room, struct raw **out,
         err_errno(err, "capture on %s", iface);
         return -1;
     }
-    if (activate(raw, iface, room, err)) {
+    pcap = libpcap_get(err);
+    if (!pcap || activate(raw, iface, room, err)) {
         raw_close(raw);
         return -1;
     }
@@ -107,39 +110,46 @@ int raw_open(const char *iface, struct raw **out, struct err *err)
     return raw_open_room(iface, ROOM_SMALL, out, err);
 }
 
+const char *raw_library(void)
+{
+    struct err ignored = ERR_INIT;
+    const struct libpcap *found = libpcap_get(&ignored);
+    return found ? found->lib_version() : "not installed";
+}
+
 void raw_close(struct raw *raw)
 {
     if (!raw)
         return;
-    if (raw->pcap)
-        pcap_close(raw->pcap);
+    if (raw->handle)
+        pcap->close(raw->handle);
     free(raw);
 }
 
 int raw_fd(const struct raw *raw)
 {
-    return pcap_get_selectable_fd(raw->pcap);
+    return pcap->get_selectable_fd(raw->handle);
 }
 
 uint16_t raw_link(const struct raw *raw)
 {
     /* libpcap's own numbers differ from those of files for a few types. */
-    int type = pcap_datalink(raw->pcap);
+    int type = pcap->datalink(raw->handle);
     return type == DLT_RAW ? PCAPNG_LINK_RAW : (uint16_t)type;
 }
 
 uint32_t raw_snaplen(const struct raw *raw)
 {
-    return (uint32_t)pcap_snapshot(raw->pcap);
+    return (uint32_t)pcap->snapshot(raw->handle);
 }
 
 int raw_next(struct raw *raw, struct raw_frame *out, struct err *err)
 {
     struct pcap_pkthdr *header;
     const u_char *bytes;
-    int got = pcap_next_ex(raw->pcap, &header, &bytes);
+    int got = pcap->next_ex(raw->handle, &header, &bytes);
     if (got < 0) {
-        err_set(err, "capture: %s", pcap_geterr(raw->pcap));
+        err_set(err, "capture: %s", pcap->geterr(raw->handle));
         return -1;
     }
     if (!got)
@@ -156,16 +166,16 @@ int raw_next(struct raw *raw, struct raw_frame *out, struct err *err)
 
 int raw_send(struct raw *raw, const void *bytes, size_t len, struct err *err)
 {
-    if (pcap_inject(raw->pcap, bytes, len) == (int)len)
+    if (pcap->inject(raw->handle, bytes, len) == (int)len)
         return 0;
-    err_set(err, "send a frame: %s", pcap_geterr(raw->pcap));
+    err_set(err, "send a frame: %s", pcap->geterr(raw->handle));
     return -1;
 }
 
 void raw_counts(struct raw *raw, uint64_t *out_received, uint64_t *out_dropped)
 {
     struct pcap_stat stat = {0};
-    pcap_stats(raw->pcap, &stat);
+    pcap->stats(raw->handle, &stat);
     *out_received = stat.ps_recv;
     *out_dropped = stat.ps_drop;
 }

@@ -2,7 +2,7 @@
  *
  * The one place that opens a packet socket. It exists only inside a network
  * namespace that a run of ours made: anywhere else raw_open() fails with
- * EXIT_CONTAINMENT, root or not. tests/layers.sh keeps pcap_create() here. */
+ * EXIT_CONTAINMENT, root or not. tests/layers.sh keeps libpcap_get() here. */
 #ifndef PROXY_CAPTURE_RAW_H
 #define PROXY_CAPTURE_RAW_H
 
@@ -27,6 +27,9 @@ int raw_open(const char *iface, struct raw **out, struct err *err);
 int raw_open_room(const char *iface, size_t room, struct raw **out,
                   struct err *err);
 void raw_close(struct raw *raw);
+
+/* What captures: the version of libpcap, in its own words. */
+const char *raw_library(void);
 
 /* For poll(2): readable when a frame may be there. */
 int raw_fd(const struct raw *raw);

@@ -365,3 +365,16 @@ LUA
     run -4 "$MITMLAB" proxy --listen 127.0.0.1:0 --issuer d/rogue
     [[ $output == *"chmod 600"* ]]
 }
+
+@test "openssl.cnf of this machine does not decide what a lab speaks" {
+    printf 'openssl_conf = none\n' >broken.cnf
+    OPENSSL_CONF=$PWD/broken.cnf in_background ready.jsonl \
+        "$MITMLAB" proxy --listen 127.0.0.1:0 --json --tls-victim versions=1.3
+}
+
+@test "a libpcap that cannot be used is missed only by captures" {
+    command -v cc >/dev/null || lacks "C compiler"
+    cc -shared -x c /dev/null -o libpcap.so.0.8
+    LD_LIBRARY_PATH=$PWD run -0 "$MITMLAB" version
+    [[ $output == *"libpcap  not installed"* ]]
+}
