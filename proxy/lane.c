@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/lane.h"
 
+#include "proxy/base/dial_loop.h"
 #include "proxy/facts.h"
 #include "proxy/relay_parts.h"
 
@@ -13,7 +14,7 @@ static bool is_relays(const struct lane *lane)
 
 /* ---- the beginning ------------------------------------------------------- */
 
-static void on_connect(uv_connect_t *request, int status)
+static void on_connect(uv_write_t *request, int status)
 {
     struct lane *lane = request->data;
     if (lane->state != LANE_CONNECTS)
@@ -35,7 +36,7 @@ static struct lane *make(struct relay *relay)
     lane->own.peer = &relay->victim;
     lane->own.leg = LEG_SERVER;
     lane->own.local = &lane->local;
-    lane->connect.data = lane;
+    lane->own.write.data = lane;
     return lane;
 }
 
@@ -60,13 +61,16 @@ struct lane *lane_new(struct relay *relay)
 int lane_dial(struct lane *lane, struct err *err)
 {
     struct relay *relay = lane->relay;
-    lane->connect_status = 1;
+    lane->connect_status = DIAL_UNDER_WAY;
     lane->deadline = uv_now(relay->worker->loop) +
                      relay_ms(options_of(relay)->connect_ms, CONNECT_MS);
-    if (end_open(&lane->own, relay, LEG_SERVER))
+    if (end_open(&lane->own, relay, LEG_SERVER)) {
         err_set(err, "out of memory");
-    else if (!relay_dial(relay, &lane->own, &lane->connect, on_connect, err))
+    } else if (!relay_dial(relay, &lane->own, on_connect, &lane->connect_status,
+                           err)) {
+        relay_advance(relay); /* it may stand already */
         return 0;
+    }
     facts_unreachable(&lane->own, err->text);
     return -1;
 }

@@ -22,8 +22,7 @@ struct lane {
     enum lane_state state;
     struct end *end; /* its own, or the relay's server */
     struct end own;
-    union address local; /* of its own end; family 0: not connected */
-    uv_connect_t connect;
+    union address local;     /* of its own end; family 0: not connected */
     int connect_status;      /* 1: under way */
     struct speaker *speaker; /* NULL: none */
     uint64_t deadline;       /* of the loop's milliseconds; 0: none */

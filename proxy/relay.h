@@ -72,7 +72,6 @@ struct relay {
     bool timed_out;
     bool advancing, again; /* relay_advance() is under way; was called */
 
-    uv_connect_t connect;
     int connect_status;     /* 1: under way */
     unsigned server_index;  /* of the addresses that its name has */
     bool server_going;      /* the one before has to close first */

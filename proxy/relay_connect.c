@@ -137,7 +137,7 @@ static int find_server(struct relay *relay, struct err *err)
 
 /* ---- the way there ------------------------------------------------------- */
 
-static void on_connect(uv_connect_t *request, int status)
+static void on_connect(uv_write_t *request, int status)
 {
     struct relay *relay = request->data;
     if (relay->server.closing)
@@ -171,15 +171,18 @@ static bool server_is_fresh(struct relay *relay)
     return !relay->server_going;
 }
 
-int relay_dial(struct relay *relay, struct end *server, uv_connect_t *connect,
-               uv_connect_cb on_connect, struct err *err)
+int relay_dial(struct relay *relay, struct end *server, uv_write_cb on_connect,
+               int *out_status, struct err *err)
 {
     if (relay->way->mode == WAY_KEEP &&
         intercept_take_source(&server->tcp, &relay->flow.peer, err))
         return -1;
-    if (dial_start(connect, &server->tcp, &relay->flow.server, on_connect, err))
+    if (dial_at_once(&server->write, &server->tcp, &relay->flow.server,
+                     on_connect, out_status, err))
         return -1;
     end_record_dial(server);
+    if (*out_status == UV_ECONNREFUSED)
+        wire_refused(&server->link);
     return 0;
 }
 
@@ -192,7 +195,7 @@ void relay_begin_connect(struct relay *relay)
 {
     struct err err = ERR_INIT;
     bool fresh = server_is_fresh(relay);
-    relay->connect_status = fresh ? UV_EAI_NONAME : 1;
+    relay->connect_status = fresh ? UV_EAI_NONAME : DIAL_UNDER_WAY;
     relay->refusal = NULL;
     relay->forbidden = false;
     relay_forget_absence(relay);
@@ -203,10 +206,9 @@ void relay_begin_connect(struct relay *relay)
         refuse_with(relay, &err);
     } else if (!end_open(&relay->server, relay, LEG_SERVER)) {
         learn_server_name(relay);
-        relay->connect.data = relay;
-        relay->connect_status = 1;
-        if (relay_dial(relay, &relay->server, &relay->connect, on_connect,
-                       &err)) {
+        relay->server.write.data = relay;
+        if (relay_dial(relay, &relay->server, on_connect,
+                       &relay->connect_status, &err)) {
             refuse_with(relay, &err);
             relay->connect_status = UV_ECONNREFUSED;
         }

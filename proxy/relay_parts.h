@@ -83,11 +83,12 @@ bool relay_lets_pass(struct relay *relay);
 /* The server is connected: what comes next? */
 enum relay_state relay_connected(struct relay *relay);
 
-/* Connect to the server of the flow; and shake hands with it, on this end,
+/* Connect to the server of the flow, as dial_at_once(); server->write.data is
+ * the caller's; and shake hands with it, on this end,
  * once more or for the first time. A failure is reported as an event, but for
  * one of our own making; either way `err` says what it was. */
-int relay_dial(struct relay *relay, struct end *server, uv_connect_t *connect,
-               uv_connect_cb on_connect, struct err *err);
+int relay_dial(struct relay *relay, struct end *server, uv_write_cb on_connect,
+               int *out_status, struct err *err);
 enum tls_result relay_shake_server(struct relay *relay, struct end *server,
                                    struct err *err);
 

@@ -466,10 +466,12 @@ static int offer_alpn(SSL *ssl, const char *const *alpn)
 /* Under this name the server's sessions are kept, if they are. */
 static void resume(struct tls *tls, struct tls_side *side, const char *name)
 {
-    if (!tls->sessions || !name || strlen(name) >= sizeof side->server)
+    if (!tls->sessions || !name)
+        return;
+    side->server = strdup(name);
+    if (!side->server)
         return;
     side->sessions = tls->sessions;
-    strcpy(side->server, name);
     sessions_offer(tls->sessions, name, side->ssl);
 }
 
@@ -612,6 +614,8 @@ void tls_close(struct tls_side *side)
 {
     SSL_free(side->ssl);
     side->ssl = NULL;
+    free(side->server);
+    side->server = NULL;
 }
 
 int tls_refuse(struct buf *out, int code)

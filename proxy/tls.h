@@ -63,7 +63,7 @@ struct tls_side {
     char alpn[32]; /* victim side: what to choose if it is offered */
     struct sessions *sessions; /* server side, with resumption: where its
                                   sessions are kept ... */
-    char server[256];          /* ... and under which name */
+    char *server;              /* ... and under which name */
 };
 
 enum tls_result {
@@ -74,8 +74,7 @@ enum tls_result {
     TLS_FAILED,    /* an alert, or nonsense; see on_alert */
 };
 
-/* What each leg insists on. Zeroed is the default of everything; borrowed
- * until tls_free(). */
+/* What each leg insists on. Zeroed is the default of everything. */
 struct tls_terms {
     struct policy victim, server;
     X509_STORE *trust; /* of servers; NULL: nothing verifies */
@@ -96,7 +95,9 @@ struct tls_terms {
                      each connection, with a printf() for each byte */
 };
 
-/* Contexts for both sides. */
+/* Both sides of conversations on these terms, which are copied; what they
+ * point to is borrowed until tls_free(). Terms that OpenSSL refuses are refused
+ * here. */
 int tls_open(const struct tls_terms *terms, struct tls **out, struct err *err);
 void tls_free(struct tls *tls);
 

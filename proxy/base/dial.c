@@ -432,6 +432,18 @@ int dial_blocking(const char *host, int port, int timeout_ms, struct err *err)
     return -1;
 }
 
+/* Within one machine a connection stands when connect(2) returns, although it
+ * says that it is under way. Asked again, it knows better. */
+int dial_begin(int fd, const union address *to)
+{
+    for (unsigned asked = 0; asked < 2; asked++)
+        if (!connect(fd, &to->any, address_len(to)) || errno == EISCONN)
+            return 0;
+        else if (errno != EINPROGRESS && errno != EINTR)
+            break;
+    return errno == EALREADY || errno == EINTR ? EINPROGRESS : errno;
+}
+
 int dial_local(const char *path, struct err *err)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};

@@ -76,6 +76,10 @@ bool dial_source(const union address *to, union address *out);
  * when nobody answered in time. */
 int dial_blocking(const char *host, int port, int timeout_ms, struct err *err);
 
+/* Begin to connect a socket that does not block, and say how it went: 0, or
+ * errno, of which EINPROGRESS is no failure. The address has been checked. */
+int dial_begin(int fd, const union address *to);
+
 /* Connect to a socket that is a file of this machine (unix(7)), which leads
  * nowhere else. Returns a descriptor that the caller closes, or -1. */
 int dial_local(const char *path, struct err *err);

@@ -262,6 +262,83 @@ static void a_loop_connects_and_refuses_the_outside_at_once(void **state)
     close(listener);
 }
 
+static void on_dialled(uv_write_t *request, int status)
+{
+    *(int *)request->data = status;
+    uv_close((uv_handle_t *)request->handle, NULL);
+}
+
+/* What dial_at_once() said, and how it ended: 2 if it was not under way. */
+static void dial_one(const union address *to, int out_said[2], struct err *err)
+{
+    uv_loop_t loop;
+    uv_tcp_t tcp;
+    int said = 2;
+    uv_write_t request = {.data = &out_said[1]};
+    out_said[1] = 2;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(uv_tcp_init(&loop, &tcp), 0);
+    if (dial_at_once(&request, &tcp, to, on_dialled, &said, err))
+        said = -1;
+    out_said[0] = said;
+    if (said != DIAL_UNDER_WAY)
+        uv_close((uv_handle_t *)&tcp, NULL);
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static void a_connection_within_the_machine_stands_at_once(void **state)
+{
+    (void)state;
+    union address to, outside;
+    struct err err = ERR_INIT;
+    int said[2];
+    int listener = listen_somewhere(&to);
+    dial_one(&to, said, &err);
+    assert_int_equal(said[0], 0);
+    assert_int_equal(said[1], 2);
+    close(listener);
+    dial_one(&to, said, &err);
+    assert_int_equal(said[0], UV_ECONNREFUSED);
+    assert_int_equal(said[1], 2);
+    assert_int_equal(address_parse("198.51.100.1:80", &outside, &err), 0);
+    dial_one(&outside, said, &err);
+    assert_int_equal(said[0], -1);
+    assert_int_equal(err.code, EXIT_CONTAINMENT);
+}
+
+/* Its queue is full, so the kernel drops what would open a connection until
+ * there is room, and then it is sent again. */
+static void one_that_takes_its_time_is_waited_for(void **state)
+{
+    (void)state;
+    union address to;
+    struct err err = ERR_INIT;
+    uv_loop_t loop;
+    uv_tcp_t tcp;
+    int listener = listen_somewhere(&to), said = 2, ended = 2, friends[2];
+    uv_write_t request = {.data = &ended};
+    assert_int_equal(listen(listener, 0), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        friends[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        dial_begin(friends[i], &to);
+    }
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(uv_tcp_init(&loop, &tcp), 0);
+    assert_int_equal(dial_at_once(&request, &tcp, &to, on_dialled, &said, &err),
+                     0);
+    assert_int_equal(said, DIAL_UNDER_WAY);
+    assert_int_equal(ended, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        close(accept(listener, NULL, NULL));
+        close(friends[i]);
+    }
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(ended, 0);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    close(listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +352,8 @@ int main(void)
             blocking_connects_and_comes_from_the_source_of_the_place),
         cmocka_unit_test(blocking_says_why_it_could_not),
         cmocka_unit_test(a_loop_connects_and_refuses_the_outside_at_once),
+        cmocka_unit_test(a_connection_within_the_machine_stands_at_once),
+        cmocka_unit_test(one_that_takes_its_time_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
