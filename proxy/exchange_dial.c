@@ -108,19 +108,26 @@ void exchange_keep(struct exchange *exchange, const void *bytes, size_t len,
 
 static enum step no_answer(struct exchange *exchange)
 {
-    bool reset = exchange->relay->server.hears == END_LOST;
-    return answer_absent(
-        exchange, 502,
-        reset ? "the server reset the connection without an answer"
-              : "the server ended the connection without an answer");
+    const struct relay *relay = exchange->relay;
+    char sentence[96];
+    if (relay->server_alert >= 0)
+        snprintf(sentence, sizeof sentence,
+                 "the server ended TLS with alert %s",
+                 tls_alert_name(relay->server_alert));
+    else
+        snprintf(sentence, sizeof sentence,
+                 "the server %s the connection without an answer",
+                 relay->server.hears == END_LOST ? "reset" : "ended");
+    return answer_absent(exchange, 502, sentence);
 }
 
 enum step step_server_died(struct exchange *exchange)
 {
     struct relay *relay = exchange->relay;
-    /* For whom nobody waits any more nothing is asked twice. */
+    /* For whom nobody waits any more nothing is asked twice; and a server that
+     * said why it leaves has answered. */
     bool again = exchange->replay && !exchange->replayed && !exchange->heard &&
-                 relay->victim.hears == END_HEARS;
+                 relay->server_alert < 0 && relay->victim.hears == END_HEARS;
     if (!again)
         return no_answer(exchange);
     exchange->replayed = exchange->replays = true;

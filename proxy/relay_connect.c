@@ -198,6 +198,7 @@ void relay_begin_connect(struct relay *relay)
     relay->connect_status = fresh ? UV_EAI_NONAME : DIAL_UNDER_WAY;
     relay->refusal = NULL;
     relay->forbidden = false;
+    relay->server_alert = -1;
     relay_forget_absence(relay);
     relay_wait(relay, relay_ms(options_of(relay)->connect_ms, CONNECT_MS));
     if (!fresh)
