@@ -246,6 +246,7 @@ int codec_decode(enum codec codec, const void *bytes, size_t len, size_t most,
                  struct buf *out, const char **why)
 {
     size_t before = buf_len(out);
+    bool had = out->bytes; /* an allocation */
     struct decoder decoder = {.in = bytes, .in_left = len};
     *why = NULL;
     if (!len) /* an empty body is empty in every coding */
@@ -255,6 +256,8 @@ int codec_decode(enum codec codec, const void *bytes, size_t len, size_t most,
     if (!*why)
         return 0;
     out->end = out->at + before;
+    if (!had)
+        buf_free(out);
     return -1;
 }
 

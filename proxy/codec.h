@@ -23,7 +23,8 @@ enum codec codec_named(const char *value, size_t len);
 const char *codec_name(enum codec codec);
 
 /* Append the decoded bytes to `out`. 0, or -1: damaged, more than `most`
- * bytes, or out of memory; `out` is then as it was, and *why says which. */
+ * bytes, or out of memory; `out` is then as it was (one without an allocation
+ * has none), and *why says which. */
 int codec_decode(enum codec codec, const void *bytes, size_t len, size_t most,
                  struct buf *out, const char **why);
 int codec_encode(enum codec codec, const void *bytes, size_t len,

@@ -147,8 +147,11 @@ static void on_connection(uv_stream_t *listener, int status)
     struct dns_relay *relay = listener->data;
     struct dns_visitor *visitor = status ? NULL : visitor_new(relay);
     int len = sizeof visitor->address;
-    if (!visitor)
+    if (!visitor) {
+        if (!status)
+            relay->worker->drop(relay->worker, listener);
         return;
+    }
     if (uv_accept(listener, (uv_stream_t *)&visitor->tcp) ||
         relay->visitors_count > DNS_VISITORS_MOST ||
         uv_tcp_getpeername(&visitor->tcp, &visitor->address.any, &len) ||

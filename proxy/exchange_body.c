@@ -162,6 +162,10 @@ static enum step send_changed(struct exchange *exchange, struct half *half)
         buf_free(&out);
         return step_answer(exchange, 502, "what a hook answered is no HTTP");
     }
+    if (bad && message_is_safe(&half->message)) {
+        buf_free(&out); /* memory is out: what was to go cannot */
+        return STEP_CUT;
+    }
     if (bad) {
         /* A name or value that would break the message: as it came, then. */
         fprintf(stderr, "mitmlab: what a hook made of a message is no HTTP; "

@@ -44,7 +44,12 @@ struct proxy {
     struct listener listeners[PROXY_LISTEN_MOST];
     uv_timer_t heart;
     bool beating, posting;
-    unsigned handles; /* of listeners and heart */
+    uv_tcp_t dropped; /* a connection that no memory is left for; and the
+                         listeners that have another one */
+    bool dropping;
+    uv_stream_t *waiting[PROXY_LISTEN_MOST];
+    unsigned waiting_count;
+    unsigned handles; /* of listeners and heart, and the dropped one */
 };
 
 /* ---- the end ------------------------------------------------------------- */
@@ -80,10 +85,14 @@ static void free_if_done(struct proxy *proxy)
     free(proxy);
 }
 
+static struct proxy *proxy_of(struct worker *worker)
+{
+    return (struct proxy *)worker; /* it is the first member */
+}
+
 static void on_relay_gone(struct worker *worker)
 {
-    /* worker is the first member */
-    free_if_done((struct proxy *)worker);
+    free_if_done(proxy_of(worker));
 }
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -116,6 +125,40 @@ void proxy_stop(struct proxy *proxy)
         relay_stop(it);
     if (!proxy->worker.count)
         close_post(proxy);
+}
+
+/* ---- when memory is out -------------------------------------------------- */
+
+static void drop(struct worker *worker, uv_stream_t *listener);
+
+static void on_dropped(uv_handle_t *handle)
+{
+    struct proxy *proxy = handle->data;
+    proxy->dropping = false;
+    if (proxy->worker.stopping)
+        proxy->waiting_count = 0;
+    if (proxy->waiting_count)
+        drop(&proxy->worker, proxy->waiting[--proxy->waiting_count]);
+    on_handle_closed(handle);
+}
+
+/* One handle, in the proxy, goes round: there is no memory for another. A
+ * listener offers a second connection only when its first is taken, so none
+ * waits twice. */
+static void drop(struct worker *worker, uv_stream_t *listener)
+{
+    struct proxy *proxy = proxy_of(worker);
+    if (proxy->dropping) {
+        assert(proxy->waiting_count < PROXY_LISTEN_MOST);
+        proxy->waiting[proxy->waiting_count++] = listener;
+        return;
+    }
+    uv_tcp_init(worker->loop, &proxy->dropped);
+    proxy->dropping = true;
+    proxy->dropped.data = proxy;
+    proxy->handles++;
+    uv_accept(listener, (uv_stream_t *)&proxy->dropped);
+    uv_close((uv_handle_t *)&proxy->dropped, on_dropped);
 }
 
 /* ---- listening ----------------------------------------------------------- */
@@ -280,6 +323,7 @@ static int open_worker(struct proxy *proxy, uv_loop_t *loop, struct err *err)
     worker->loop = loop;
     worker->options = options;
     worker->on_relay_gone = on_relay_gone;
+    worker->drop = drop;
     worker->most = most_relays(options, 1);
     struct tls_terms terms = options->terms;
     terms.no_keys = !event_wanted() && !options->keylog_fd;

@@ -95,29 +95,12 @@ static int greet(struct relay *relay, uv_stream_t *listener)
     return make_hook_states(relay);
 }
 
-static void on_dropped(uv_handle_t *handle)
-{
-    struct worker *worker = handle->data;
-    worker->dropping = false;
-}
-
-/* libuv offers nothing more until this connection is taken. */
-static void drop(struct worker *worker, uv_stream_t *listener)
-{
-    if (worker->dropping || uv_tcp_init(worker->loop, &worker->dropped))
-        return;
-    worker->dropping = true;
-    worker->dropped.data = worker;
-    uv_accept(listener, (uv_stream_t *)&worker->dropped);
-    uv_close((uv_handle_t *)&worker->dropped, on_dropped);
-}
-
 void relay_accept(struct worker *worker, const struct way_in *way,
                   uv_stream_t *listener)
 {
     struct relay *relay = relay_new(worker, way);
     if (!relay) {
-        drop(worker, listener);
+        worker->drop(worker, listener);
         return;
     }
     if (greet(relay, listener)) {

@@ -472,7 +472,8 @@ static void drop_body(struct way *way)
         buf_free(&way->message.body);
 }
 
-static void changed(struct way *way)
+/* False: memory is out, and what was to go cannot. */
+static bool changed(struct way *way)
 {
     if (!take_change(way)) {
         note_changed(&way->note, &way->message);
@@ -480,6 +481,9 @@ static void changed(struct way *way)
             way->stream->line.request_changed = true;
         else
             way->stream->line.response_changed = true;
+    } else if (message_is_safe(&way->message)) {
+        stream_reset(way->stream, STREAM_INTERNAL_ERROR);
+        return false;
     } else {
         fprintf(stderr, "mitmlab: what a hook made of a message is no HTTP; "
                         "it goes on unchanged\n");
@@ -488,6 +492,7 @@ static void changed(struct way *way)
     }
     drop_body(way);
     way->state = WAY_READY;
+    return true;
 }
 
 /* A hook has written the response; the hooks of responses see it next. */
@@ -507,17 +512,15 @@ static void take_answer(struct way *way)
     response->state = WAY_ASK;
 }
 
-static void passed(struct way *way, enum hook_act act)
+static bool passed(struct way *way, enum hook_act act)
 {
-    if (way->answered) {
+    if (way->answered)
         note_answered(&way->note, buf_len(&way->message.body));
-        changed(way);
-    } else if (act == HOOK_CHANGED) {
-        changed(way);
-    } else {
-        drop_body(way);
-        way->state = WAY_READY;
-    }
+    if (way->answered || act == HOOK_CHANGED)
+        return changed(way);
+    drop_body(way);
+    way->state = WAY_READY;
+    return true;
 }
 
 static enum hook_act put_question(struct way *way)
@@ -583,8 +586,7 @@ static bool ask(struct way *way)
         return true;
     case HOOK_PASS:
     case HOOK_CHANGED:
-        passed(way, act);
-        return true;
+        return passed(way, act);
     }
     return false;
 }

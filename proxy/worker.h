@@ -32,10 +32,10 @@ struct worker {
     unsigned lanes; /* connections to servers beyond one for each; lanes.h */
     bool stopping;
     void (*on_relay_gone)(struct worker *worker);
+    /* No memory is left for who came to this listener. It is taken and closed,
+     * because libuv offers nothing more until it is. */
+    void (*drop)(struct worker *worker, uv_stream_t *listener);
     struct post post; /* calls of other threads */
-
-    uv_tcp_t dropped; /* a connection that no memory is left for */
-    bool dropping;
 
     struct buf spares[WORKER_SPARES];
     unsigned spares_count;

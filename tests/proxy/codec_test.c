@@ -237,6 +237,22 @@ static void codec_takes_an_empty_body_for_empty(void **state)
     }
 }
 
+/* Whoever gave an empty buffer need not free it. */
+static void codec_that_refuses_leaves_no_allocation(void **state)
+{
+    (void)state;
+    static const uint8_t damaged[] = "\x1f\x8b\x08 and nothing of the kind";
+    for (size_t c = 0; c < ROWS(coded); c++) {
+        struct buf out = {0};
+        const char *why;
+        assert_int_equal(
+            codec_decode(coded[c], damaged, sizeof damaged, 1000, &out, &why),
+            -1);
+        assert_null(out.bytes);
+        assert_non_null(why);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +265,7 @@ int main(void)
         cmocka_unit_test(codec_reads_several_gzip_members),
         cmocka_unit_test(codec_reads_deflate_without_its_header),
         cmocka_unit_test(codec_takes_an_empty_body_for_empty),
+        cmocka_unit_test(codec_that_refuses_leaves_no_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
