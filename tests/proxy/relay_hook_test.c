@@ -2,6 +2,7 @@
  *
  * The door for attacks: what hooks are shown, what becomes of their edits, and
  * that those who change nothing leave no trace. */
+#include "tests/proxy/later.h"
 #include "tests/proxy/tls_stage.h"
 
 #include <signal.h>
@@ -645,14 +646,17 @@ static void what_waits_is_not_late(void **state)
     (void)state;
     struct stage stage;
     struct hook *list[1];
-    struct puppet puppet = {
-        .wake_ms = 60, .wake_act = HOOK_PASS, .hook = {.on_request = on_asked}};
+    struct puppet puppet = {.wake_ms = 3 * IDLE_IS_OVER,
+                            .wake_act = HOOK_PASS,
+                            .hook = {.on_request = on_asked}};
     stage_prepare(&stage, "http");
-    stage.options.idle_ms = 10;
     raise_with(&stage, &puppet, list);
     struct actor victim = victim_enters(&stage);
     actor_says(&victim, GET);
     struct actor server = server_enters(&stage);
+    stage_later(&stage, 2 * IDLE_IS_OVER);
+    actor_hears_nothing(&server);
+    stage_later(&stage, 2 * IDLE_IS_OVER);
     actor_hears(&server, GET);
     leave(&stage, &victim, &server);
 }

@@ -2,17 +2,12 @@
  *
  * What one connection may cost, by the proxy's own count: whoever reads
  * nothing, never ends a head, or sends without end takes no more than its
- * share; and ten thousand that say nothing take almost none. */
+ * share. Those who say nothing at all: relay_idle_test.c. */
 #include "tests/proxy/stage.h"
-
-#include "tests/need.h"
-
-#include <sys/resource.h>
 
 enum {
     BLOCK = 64 * 1024,
     BODY_MOST = 256 * 1024,
-    IDLE = 10 * 1000,
 };
 
 #define GET "GET / HTTP/1.1\r\nHost: bank.lab.test\r\n\r\n"
@@ -135,75 +130,6 @@ static void a_body_without_end_is_not_kept(void **state)
     stage_close(&stage);
 }
 
-/* As many as this machine lets us open, up to ten thousand: both ends of each
- * are ours, which makes four descriptors. */
-static int how_many(void)
-{
-    struct rlimit limit;
-    rlim_t wanted = (rlim_t)IDLE * 4 + 100;
-    if (getrlimit(RLIMIT_NOFILE, &limit))
-        return 0;
-    rlim_t was = limit.rlim_max;
-    limit.rlim_max = limit.rlim_cur = was < wanted ? wanted : was;
-    if (setrlimit(RLIMIT_NOFILE, &limit)) { /* root may */
-        limit.rlim_max = limit.rlim_cur = was;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
-    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < 100)
-        return 0;
-    rlim_t most = (limit.rlim_cur - 100) / 4;
-    return most < IDLE ? (int)most : IDLE;
-}
-
-static void visit(struct stage *stage, struct actor *victim,
-                  struct actor *server)
-{
-    static const char hi[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-    *victim = victim_enters(stage);
-    actor_says(victim, GET);
-    *server = server_enters(stage);
-    actor_hears(server, GET);
-    actor_says(server, hi);
-    actor_hears(victim, hi);
-    buf_free(&victim->got);
-    buf_free(&server->got);
-}
-
-static void thousands_of_idle_connections_hold_nothing(void **state)
-{
-    (void)state;
-    struct stage stage;
-    struct proxy_counts counts;
-    int idle = how_many();
-    need(idle >= 1000, "RLIMIT_NOFILE of 4,100, better of 40,100");
-    print_message("%d idle connections\n", idle);
-    struct actor *victims = calloc((size_t)idle, sizeof *victims);
-    struct actor *servers = calloc((size_t)idle, sizeof *servers);
-    assert_non_null(victims);
-    assert_non_null(servers);
-    stage_prepare(&stage, "http");
-    event_close(); /* seven events of each would be another test */
-    stage_raise(&stage);
-    for (int i = 0; i < idle; i++)
-        visit(&stage, &victims[i], &servers[i]);
-    stage_rest(&stage);
-    proxy_count(stage.proxy, &counts);
-    assert_int_equal(counts.flows, idle);
-    assert_int_equal(counts.held, 0);
-    /* And each of them still works. */
-    struct actor *last = &victims[idle / 2];
-    actor_says(last, GET);
-    actor_hears(&servers[idle / 2], GET);
-    for (int i = 0; i < idle; i++) {
-        actor_leaves(&victims[i]);
-        actor_leaves(&servers[i]);
-    }
-    stage_empties(&stage);
-    stage_close(&stage);
-    free(victims);
-    free(servers);
-}
-
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -211,7 +137,6 @@ int main(void)
         cmocka_unit_test(a_slow_reader_stops_its_server),
         cmocka_unit_test(a_head_without_end_is_refused_soon),
         cmocka_unit_test(a_body_without_end_is_not_kept),
-        cmocka_unit_test(thousands_of_idle_connections_hold_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  * Victims, servers and hooks that do what nobody should, or do it at the worst
  * moment: nothing may get stuck, grow without end, slip past a hook or lose
  * what was already said. */
+#include "tests/proxy/later.h"
 #include "tests/proxy/tls_stage.h"
 
 #include <signal.h>
@@ -162,7 +163,6 @@ static void a_first_word_that_drips_inside_tls_has_a_deadline(void **state)
     tls_stage_prepare(&stage, "https");
     stage_takes(&stage, WAY_SNI);
     stage.options.insecure_upstream = true;
-    stage.options.head_ms = 300;
     snprintf(text, sizeof text, "127.0.0.2:%d", stage.upstream.port);
     assert_int_equal(address_parse(text, &stage.options.ways[0].address, &err),
                      0);
@@ -171,6 +171,7 @@ static void a_first_word_that_drips_inside_tls_has_a_deadline(void **state)
         victim_calls(&stage, NULL, TLS1_3_VERSION, "localhost");
     struct talker server = all_shake(&victim);
     talker_says(&victim, "G");
+    stage_later(&stage, HEAD_IS_LATE);
     talker_reads(&victim, 1);
     talker_leaves(&victim);
     talker_leaves(&server);
@@ -213,7 +214,6 @@ static void the_last_response_waits_for_a_slow_reader(void **state)
     char *body = calloc(1, LEN);
     struct stage stage;
     stage_prepare(&stage, "http");
-    stage.options.drain_ms = 20;
     stage.options.trace = true;
     stage_raise(&stage);
     struct actor victim = victim_enters_with(&stage, 4096);
@@ -236,10 +236,7 @@ static void the_last_response_waits_for_a_slow_reader(void **state)
         heard += got > 0 ? (size_t)got : 0;
         stage_turn(&stage);
     }
-    for (int i = 0; i < 100; i++) {
-        usleep(1000);
-        stage_turn(&stage);
-    }
+    stage_later(&stage, 5 * DRAIN_IS_OVER);
     while (!victim.eof && !victim.reset) {
         actor_listens(&victim);
         heard += buf_len(&victim.got);

@@ -3,6 +3,7 @@
  * Plain HTTP through the proxy: what passes, byte for byte; what is refused
  * and never reaches the server; and all the ways in which either side can
  * behave badly. */
+#include "tests/proxy/later.h"
 #include "tests/proxy/stage.h"
 
 #define GET   "GET / HTTP/1.1\r\nHost: bank.lab.test\r\n\r\n"
@@ -578,11 +579,14 @@ static void a_head_that_drips_is_answered_408(void **state)
 {
     (void)state;
     struct stage stage;
-    stage_prepare(&stage, "http");
-    stage.options.head_ms = 30;
-    stage_raise(&stage);
+    stage_open(&stage);
     struct actor victim = victim_enters(&stage);
     actor_says(&victim, "GET / HTTP/1.1\r\nHost:");
+    stage_holds(&stage);
+    stage_later(&stage, HEAD_IS_LATE / 2);
+    actor_says(&victim, " a"); /* each byte does not begin it anew */
+    actor_hears_nothing(&victim);
+    stage_later(&stage, HEAD_IS_LATE / 2);
     assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 408 ", 13);
     actor_leaves(&victim);
     stage_empties(&stage);
@@ -594,15 +598,15 @@ static void a_second_head_has_a_deadline_too(void **state)
 {
     (void)state;
     struct stage stage;
-    stage_prepare(&stage, "http");
-    stage.options.head_ms = 30;
-    stage_raise(&stage);
+    stage_open(&stage);
     struct actor victim = victim_enters(&stage);
     actor_says(&victim, GET);
     struct actor server = server_enters(&stage);
     actor_says(&server, OK_HI);
     actor_hears(&victim, OK_HI);
     actor_says(&victim, "GET / HT");
+    stage_holds(&stage);
+    stage_later(&stage, HEAD_IS_LATE);
     assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 408 ", 13);
     actor_leaves(&victim);
     actor_leaves(&server);
@@ -614,14 +618,16 @@ static void an_idle_connection_is_closed(void **state)
 {
     (void)state;
     struct stage stage;
-    stage_prepare(&stage, "http");
-    stage.options.idle_ms = 30;
-    stage_raise(&stage);
+    stage_open(&stage);
     struct actor victim = victim_enters(&stage);
     actor_says(&victim, GET);
     struct actor server = server_enters(&stage);
     actor_says(&server, OK_HI);
     actor_hears(&victim, OK_HI);
+    stage_later(&stage, IDLE_IS_OVER / 2);
+    actor_hears_nothing(&victim);
+    assert_false(victim.eof);
+    stage_later(&stage, IDLE_IS_OVER / 2);
     actor_hears_end(&victim);
     actor_leaves(&victim);
     actor_leaves(&server);
@@ -639,12 +645,16 @@ static void turned_away_hears(enum way_mode mode, const char *says, size_t len,
     if (mode != WAY_REVERSE)
         stage_takes(&stage, mode);
     stage.options.relays_most = 2;
-    stage.options.drain_ms = 300;
     stage_raise(&stage);
     struct actor one = victim_enters(&stage), two = victim_enters(&stage);
-    stage_rest(&stage);
+    stage_fills(&stage, 2);
     struct actor three = victim_enters(&stage);
     actor_says_bytes(&three, says, len);
+    if (!len) {
+        actor_hears_nothing(&three);
+        assert_false(three.eof);
+        stage_later(&stage, DRAIN_IS_OVER);
+    }
     const char *heard = actor_hears_all(&three);
     assert_int_equal(strncmp(heard, hears, hears_len), 0);
     if (!hears_len)

@@ -4,6 +4,7 @@
  * SOCKS goes to the server that was named and to no other, and what cannot be
  * had is answered so that the victim can tell why. */
 #include "tests/proxy/hello_bytes.h"
+#include "tests/proxy/later.h"
 #include "tests/proxy/tls_stage.h"
 
 #include <openssl/x509v3.h>
@@ -40,7 +41,6 @@ static void open_way(struct stage *stage, enum way_mode mode)
 {
     tls_stage_prepare(stage, "http");
     stage_takes(stage, mode);
-    stage->options.connect_ms = 1000;
     stage_raise(stage);
 }
 
@@ -665,11 +665,11 @@ static void a_server_that_does_not_answer_is_told_so(void **state)
         }
         tls_stage_prepare(&stage, "http");
         stage_takes(&stage, both[i]);
-        stage.options.connect_ms = 200;
         stage_raise(&stage);
         stage.upstream.port = ntohs(address.sin_port);
         struct actor victim = victim_enters(&stage);
         ask_tunnel(&victim, both[i]);
+        stage_later(&stage, CONNECT_IS_LATE);
         if (i)
             actor_hears_bytes(&victim, "\5\6", 2);
         else

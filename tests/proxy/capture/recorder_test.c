@@ -39,6 +39,7 @@ static int remove_folder(void **state)
 struct stage {
     int door; /* the server's listening socket; -1: nobody listens */
     struct sockaddr_in victim, relay, server;
+    int kept; /* a socket that has the relay's port, so that no other gets it */
     struct capture *capture;
     pid_t recorder;
 };
@@ -50,14 +51,22 @@ static struct sockaddr_in local(unsigned last)
     return in;
 }
 
-static int listen_at(struct sockaddr_in *in)
+/* At a port that is free. As long as this does not listen, somebody else may
+ * have the port who says so too, as libuv does, but nobody by chance. */
+static int bind_at(struct sockaddr_in *in)
 {
     socklen_t len = sizeof *in;
     int yes = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     assert_int_equal(0, bind(fd, (struct sockaddr *)in, len));
-    assert_int_equal(0, listen(fd, 8));
     getsockname(fd, (struct sockaddr *)in, &len);
+    return fd;
+}
+
+static int listen_at(struct sockaddr_in *in)
+{
+    int fd = bind_at(in);
+    assert_int_equal(0, listen(fd, 8));
     return fd;
 }
 
@@ -112,7 +121,7 @@ static void start(struct stage *stage)
     stage->server = local(base | 2);
     stage->relay = local(base | 3);
     stage->door = listen_at(&stage->server);
-    close(listen_at(&stage->relay)); /* a port that is free */
+    stage->kept = bind_at(&stage->relay);
     assert_int_equal(0, capture_start(&plan, &stage->capture, &err));
     start_recorder(stage);
     int rc = capture_sync(stage->capture, 10000, &err);
@@ -127,6 +136,7 @@ static void stop(struct stage *stage)
     int status;
     if (stage->door != -1)
         close(stage->door);
+    close(stage->kept);
     assert_int_equal(0, capture_stop(stage->capture, NULL, &err));
     waitpid(stage->recorder, &status, 0);
     assert_int_equal(0, status);
