@@ -9,6 +9,7 @@
 #include "proxy/way.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* In the order in which they are set up: attacks want the signers, and
@@ -90,7 +91,8 @@ static void print_abilities(void)
     };
     struct term term;
     term_look(&term, STDOUT_FILENO);
-    printf("\nways in, for --listen ('mitmlab help ways'):\n");
+    term_flow(stdout, &term,
+              "\nways in, for --listen ('mitmlab help ways'):", 0, "");
     for (unsigned i = 0; way_row(i); i++)
         print_row(&term, way_row(i)->name, way_row(i)->sentence);
     printf("\nprotocols:\n");
@@ -99,6 +101,15 @@ static void print_abilities(void)
     term_flow(stdout, &term,
               "\nSee also: mitmlab help filter, rules, script, events, ways.",
               0, "");
+}
+
+/* The other forms of help, such as --help=bash, are for programs. */
+static bool a_person_asks(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+            return true;
+    return false;
 }
 
 int cmd_proxy(int argc, char **argv)
@@ -113,7 +124,8 @@ int cmd_proxy(int argc, char **argv)
     if (options_parse(command, table.row, argc, argv, &rest, &helped, &err))
         return cli_fail(&err);
     if (helped) {
-        print_abilities();
+        if (a_person_asks(argc, argv))
+            print_abilities();
         return EXIT_OK;
     }
     if (rest.count) {

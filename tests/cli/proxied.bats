@@ -195,7 +195,7 @@ print(s.getsockname()[1])'
         'listen told' ' mode http' " bind 127.0.0.1:$behind accept-proxy" \
         " server o 127.0.0.1:$bank"
     proxied --listen "reverse@127.0.0.1:0=http://127.0.0.1:$behind"
-    run ! curl -sS "http://127.0.0.1:$proxy/"
+    [ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$proxy/")" = 502 ]
     ! grep '"kind":"http.request"' bank.jsonl
 }
 
