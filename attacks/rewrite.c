@@ -35,6 +35,8 @@ static enum hook_act on_message(struct rewrite *rewrite, struct flow *flow,
     bool changed = rewrite->field ? edit_field(&rewrite->edit, &leaves, message,
                                                rewrite->field)
                                   : edit_body(&rewrite->edit, &leaves, message);
+    if (!rewrite->field && !message->has_body)
+        edit_body_later(&rewrite->edit, &leaves, message);
     return changed ? HOOK_CHANGED : HOOK_PASS;
 }
 
@@ -74,11 +76,22 @@ static int check(const struct rewrite *rewrite, struct err *err)
     return 0;
 }
 
+/* What is looked for may lie over an edge between two pieces. */
+static bool wants_body(void *config, struct flow *flow,
+                       const struct message *head)
+{
+    const struct rewrite *rewrite = config;
+    (void)flow;
+    return rewrite->look.count || edit_wants_whole(head);
+}
+
 static void fill_hook(const struct attack_run *run, struct rewrite *rewrite,
                       struct hook *hook)
 {
     bool bodies = !rewrite->field || rewrite->look.count;
     hook->config = rewrite;
+    hook->wants_body = wants_body;
+    hook->on_body = edit_on_body;
     if (rewrite->requests) {
         hook->on_request = on_request;
         hook->wants |= bodies ? HOOK_WANTS_REQUEST_BODY : 0;

@@ -13,7 +13,9 @@
  * with white space, a semicolon or a quote in them stand in " or '.
  *
  * A rule keeps a body only of messages that can still match and when the
- * filter or an action needs it; everything else streams. */
+ * filter or an action needs it; everything else streams. So does a body that
+ * is to be edited and whose length is not known or does not fit; it is edited
+ * while it passes. */
 #ifndef ATTACKS_RULES_H
 #define ATTACKS_RULES_H
 

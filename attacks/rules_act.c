@@ -28,6 +28,13 @@ static bool set_body(const struct rule_action *action, struct message *message)
     return !message_set_body(message, len ? buf_head(body) : NULL, len);
 }
 
+/* A body that is not there is on its way. */
+static bool passes(const struct message *message)
+{
+    return !message->has_body && !message->bodyless &&
+           !message_is_bodyless(message);
+}
+
 static bool set_text(struct message *message, const char **member,
                      const char *text)
 {
@@ -90,6 +97,8 @@ static bool act(const struct rule_action *action,
 {
     switch (action->kind) {
     case RULE_REPLACE_BODY:
+        if (passes(message))
+            edit_body_later(&action->edit, where, message);
         return edit_body(&action->edit, where, message);
     case RULE_REPLACE_HEADER:
         return edit_field(&action->edit, where, message, action->name);
@@ -104,7 +113,10 @@ static bool act(const struct rule_action *action,
     case RULE_SET_STATUS:
         return set_status(action, message);
     case RULE_SET_BODY:
-        return set_body(action, message);
+        if (!passes(message))
+            return set_body(action, message);
+        edit_content_later(&action->stock.file, message);
+        return false;
     case RULE_REMOVE_HEADER: {
         bool there = message_field(message, action->name);
         message_remove_field(message, action->name);
@@ -210,7 +222,8 @@ static bool wants_body(void *config, struct flow *flow,
             continue;
         enum filter_truth truth = filter_test(it->filter, &subject);
         if ((truth == FILTER_UNKNOWN && filter_uses_body(it->filter)) ||
-            (truth == FILTER_YES && acts_on_body(it, when)))
+            (truth == FILTER_YES && acts_on_body(it, when) &&
+             edit_wants_whole(head)))
             return true;
     }
     return false;
@@ -219,8 +232,10 @@ static bool wants_body(void *config, struct flow *flow,
 void rules_fill_hook(struct rules *rules)
 {
     struct hook *hook = &rules->hook;
-    *hook = (struct hook){
-        .name = "rules", .config = rules, .wants_body = wants_body};
+    *hook = (struct hook){.name = "rules",
+                          .config = rules,
+                          .wants_body = wants_body,
+                          .on_body = edit_on_body};
     for (const struct rule *it = rules->first; it; it = it->next) {
         bool filter = filter_uses_body(it->filter);
         if (it->when & RULE_REQUEST)

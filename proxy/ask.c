@@ -112,6 +112,23 @@ void ask_abandon(struct ask *ask, struct message *message)
         hook->on_abandon(hook->config, &ask->relay->flow, message);
 }
 
+int hook_edit_body(struct message *message, void *state)
+{
+    struct ask *ask = message->ask;
+    struct body_editor **last = &message->editors;
+    struct body_editor *editor =
+        ask ? arena_alloc(message->arena, sizeof *editor) : NULL;
+    if (!editor)
+        return -1;
+    const struct hook *hook = ask->relay->worker->options->hooks[ask->next - 1];
+    *editor = (struct body_editor){.hook = hook, .state = state};
+    ask->wants |= hook->wants;
+    while (*last)
+        last = &(*last)->next;
+    *last = editor;
+    return 0;
+}
+
 void hook_resume(struct message *message, enum hook_act act)
 {
     ask_resume(message->ask, act);

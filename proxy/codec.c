@@ -7,6 +7,7 @@
 #include <brotli/decode.h>
 #include <brotli/encode.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <zlib.h>
@@ -259,6 +260,86 @@ int codec_decode(enum codec codec, const void *bytes, size_t len, size_t most,
     if (!had)
         buf_free(out);
     return -1;
+}
+
+/* ---- piece by piece ------------------------------------------------------ */
+
+struct codec_reader {
+    struct decoder decoder;
+    enum codec codec;
+    bool ends;      /* at the end of a member; another may follow */
+    bool one_ended; /* so it is no wonder if what follows is nonsense */
+    bool over;
+};
+
+struct codec_reader *codec_reader_new(enum codec codec, const void *bytes,
+                                      size_t len)
+{
+    struct codec_reader *reader =
+        codings[codec].open ? calloc(1, sizeof *reader) : NULL;
+    if (!reader)
+        return NULL;
+    reader->codec = codec;
+    reader->decoder.in = bytes;
+    reader->decoder.in_left = len;
+    if (!codings[codec].open(&reader->decoder))
+        return reader;
+    free(reader);
+    return NULL;
+}
+
+void codec_reader_free(struct codec_reader *reader)
+{
+    if (!reader)
+        return;
+    codings[reader->codec].close(&reader->decoder);
+    free(reader);
+}
+
+/* Something follows the end of a member. */
+static bool begin_member(struct codec_reader *reader)
+{
+    reader->ends = false;
+    if (reader->codec == CODEC_GZIP)
+        return inflateReset(&reader->decoder.zlib) == Z_OK;
+    return reader->codec == CODEC_ZSTD;
+}
+
+static enum codec_says read_some(struct codec_reader *reader, size_t most,
+                                 struct buf *out)
+{
+    struct decoder *decoder = &reader->decoder;
+    if (reader->ends && !begin_member(reader))
+        return CODEC_DAMAGED;
+    decoder->out = buf_reserve(out, most);
+    decoder->out_left = most;
+    if (!decoder->out)
+        return CODEC_DAMAGED;
+    enum progress progress = codings[reader->codec].step(decoder);
+    buf_filled(out, most - decoder->out_left);
+    if (progress == PROGRESS_DAMAGED)
+        return CODEC_DAMAGED;
+    reader->ends = progress == PROGRESS_DONE;
+    reader->one_ended |= reader->ends;
+    return reader->ends ? CODEC_ENDS : CODEC_MORE;
+}
+
+enum codec_says codec_read(struct codec_reader *reader, const void *bytes,
+                           size_t len, size_t most, size_t *out_used,
+                           struct buf *out)
+{
+    *out_used = reader->over ? len : 0;
+    if (reader->over || (reader->ends && !len))
+        return CODEC_ENDS;
+    reader->decoder.in = bytes;
+    reader->decoder.in_left = len;
+    enum codec_says says = read_some(reader, most, out);
+    *out_used = len - reader->decoder.in_left;
+    if (says != CODEC_DAMAGED || !reader->one_ended)
+        return says;
+    reader->over = true;
+    *out_used = len;
+    return CODEC_ENDS;
 }
 
 /* ---- encoding

@@ -43,6 +43,7 @@ void exchange_init(struct exchange *exchange, struct relay *relay)
 
 void half_forget(struct half *half)
 {
+    half_close_mill(half);
     if (half->built)
         message_close(&half->message);
     half->built = false;

@@ -17,6 +17,7 @@
 
 struct ask;
 struct end;
+struct mill;
 struct relay;
 
 enum half_state {
@@ -48,6 +49,11 @@ struct half {
     enum hook_act act; /* DIAL: what the hooks have decided */
     struct message message;
     struct note note;
+    struct http1_body fresh; /* how `body` was behind the head */
+    struct mill *mill;       /* hooks edit the body as it passes; NULL */
+    struct buf milled;       /* what they made of it, to be sent */
+    struct span rest;        /* content that the mill has not taken */
+    bool chunks;             /* it goes out in chunks */
 };
 
 struct exchange {

@@ -6,6 +6,7 @@
 
 #include "proxy/answer.h"
 #include "proxy/facts.h"
+#include "proxy/mill.h"
 #include "proxy/pour.h"
 #include "proxy/wish.h"
 
@@ -22,9 +23,8 @@ enum {
 
 /* ---- bodies -------------------------------------------------------------- */
 
-/* Understand one more piece of body. > 0 progress, 0 none, -1 nonsense. */
-static int parse_piece(struct half *half, struct span *data,
-                       struct http1_fault *fault)
+int half_parse_piece(struct half *half, struct span *data,
+                     struct http1_fault *fault)
 {
     *data = (struct span){0};
     size_t len = half_body_done(half) ? 0 : half_unparsed(half);
@@ -56,6 +56,8 @@ static enum step collected(struct exchange *exchange, struct half *half)
 {
     struct message *message = &half->message;
     bool decoded = !message_decode(message, wish_most(exchange->relay));
+    if (!decoded && mill_is_bomb(message))
+        message->coding = CODEC_UNKNOWN;
     return stop_collecting(half, decoded);
 }
 
@@ -76,7 +78,7 @@ enum step step_collect(struct exchange *exchange, struct half *half)
     size_t most = wish_most(exchange->relay);
     int got;
     make_room(half);
-    while ((got = parse_piece(half, &data, &fault)) > 0) {
+    while ((got = half_parse_piece(half, &data, &fault)) > 0) {
         if (buf_append(&half->message.body, half_front(half) + data.at,
                        data.len))
             return STEP_CUT;
@@ -153,6 +155,14 @@ static enum step half_deaf(struct exchange *exchange, struct half *half)
     return STEP_ON;
 }
 
+void half_changed(struct exchange *exchange, const struct half *half)
+{
+    if (half == &exchange->request)
+        exchange->line.request_changed = true;
+    else
+        exchange->line.response_changed = true;
+}
+
 static enum step send_changed(struct exchange *exchange, struct half *half)
 {
     struct buf out = {0};
@@ -170,15 +180,14 @@ static enum step send_changed(struct exchange *exchange, struct half *half)
         /* A name or value that would break the message: as it came, then. */
         fprintf(stderr, "mitmlab: what a hook made of a message is no HTTP; "
                         "it goes on unchanged\n");
+        half_close_mill(half);
         buf_free(&out);
         return STEP_ON;
     }
     follow_method(exchange, half);
     note_changed(&half->note, &half->message);
-    if (half != &exchange->request)
-        exchange->line.response_changed = true;
-    else if (half->edited)
-        exchange->line.request_changed = true;
+    if (half != &exchange->request || half->edited)
+        half_changed(exchange, half);
     if (half == &exchange->request)
         exchange_keep(exchange, buf_head(&out), buf_len(&out),
                       half->message.has_body || half_body_done(half));
@@ -186,8 +195,7 @@ static enum step send_changed(struct exchange *exchange, struct half *half)
     half->note.sent_end = end_output_at(half->to);
     buf_free(&out);
     if (bad)
-        return half == &exchange->request ? half_deaf(exchange, half)
-                                          : STEP_CUT;
+        return half_unheard(exchange, half);
     buf_consume(half_input(half), half->parsed);
     half->parsed = 0;
     if (half->message.has_body)
@@ -283,6 +291,9 @@ enum step exchange_decided(struct exchange *exchange, struct half *half,
         half->state = HALF_DIAL;
         return STEP_ON;
     }
+    if ((act == HOOK_PASS || act == HOOK_CHANGED) &&
+        half_open_mill(exchange, half))
+        act = HOOK_CHANGED;
     switch (act) {
     case HOOK_CUT:
         exchange->relay->why = FLOW_CUT;
@@ -314,7 +325,7 @@ enum step exchange_decided(struct exchange *exchange, struct half *half,
 
 /* ---- passing on ---------------------------------------------------------- */
 
-static int send_parsed(struct exchange *exchange, struct half *half)
+int half_send_parsed(struct exchange *exchange, struct half *half)
 {
     if (!half->parsed)
         return 0;
@@ -331,7 +342,7 @@ static int send_parsed(struct exchange *exchange, struct half *half)
     return 0;
 }
 
-static enum step half_done(struct exchange *exchange, struct half *half)
+enum step half_done(struct exchange *exchange, struct half *half)
 {
     half->note.end = end_input_end(half->from);
     uint64_t *bytes = half == &exchange->request ? &exchange->line.up_bytes
@@ -347,8 +358,7 @@ static enum step half_done(struct exchange *exchange, struct half *half)
     return STEP_ON;
 }
 
-/* The end we read from fell silent in the middle of a body. */
-static enum step cut_short(struct half *half)
+enum step half_cut_short(struct half *half)
 {
     if (half->from->hears == END_LOST)
         return STEP_CUT;
@@ -357,6 +367,11 @@ static enum step cut_short(struct half *half)
         half->from->hears == END_TOLD_BYE)
         return STEP_ON;
     return STEP_TRUNCATED;
+}
+
+enum step half_unheard(struct exchange *exchange, struct half *half)
+{
+    return half == &exchange->request ? half_deaf(exchange, half) : STEP_CUT;
 }
 
 /* Nobody looks at what comes next: the hooks have had their turn, the note has
@@ -383,21 +398,21 @@ enum step step_pass_body(struct exchange *exchange, struct half *half)
 {
     struct http1_fault fault;
     struct span data;
+    if (half->mill)
+        return step_mill_body(exchange, half);
     half->hungry = false;
     end_flush(half->to);
     if (end_blocked(half->to))
         return STEP_WAITS;
     if (may_pour(half) && pour_body(half))
-        return half == &exchange->request ? half_deaf(exchange, half)
-                                          : STEP_CUT;
+        return half_unheard(exchange, half);
     int got = 1;
     while (half->parsed < PASS_MOST &&
-           (got = parse_piece(half, &data, &fault)) > 0)
+           (got = half_parse_piece(half, &data, &fault)) > 0)
         ;
     bool passed = half->parsed;
-    if (send_parsed(exchange, half))
-        return half == &exchange->request ? half_deaf(exchange, half)
-                                          : STEP_CUT;
+    if (half_send_parsed(exchange, half))
+        return half_unheard(exchange, half);
     if (half == &exchange->request && exchange->response.state == HALF_IDLE)
         exchange->response.state = HALF_HEAD;
     if (got < 0)
@@ -409,6 +424,6 @@ enum step step_pass_body(struct exchange *exchange, struct half *half)
     half->hungry = true;
     if (!half_ended(half))
         return STEP_WAITS;
-    enum step step = cut_short(half);
+    enum step step = half_cut_short(half);
     return step == STEP_ON ? half_done(exchange, half) : step;
 }

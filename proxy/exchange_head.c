@@ -100,6 +100,7 @@ static int take_head(struct exchange *exchange, struct half *half, size_t used)
     half->keep_alive = head->keep_alive;
     half->collected = half->swallow = half->answered = false;
     http1_body_init(&half->body, head, options_of(exchange)->lenient);
+    half->fresh = half->body;
     note_head(&half->note, half->from, head, half_front(half));
     half_forget(half);
     half->forwards = request && relay_forwards(exchange->relay);

@@ -76,6 +76,24 @@ enum step step_ask(struct exchange *exchange, struct half *half);
 enum step exchange_decided(struct exchange *exchange, struct half *half,
                            enum hook_act act);
 enum step step_pass_body(struct exchange *exchange, struct half *half);
+/* Understand one more piece of body. > 0 progress, 0 none, -1 nonsense. */
+int half_parse_piece(struct half *half, struct span *data,
+                     struct http1_fault *fault);
+/* What is parsed goes on as it came. */
+int half_send_parsed(struct exchange *exchange, struct half *half);
+/* The line that people read says so. */
+void half_changed(struct exchange *exchange, const struct half *half);
+enum step half_done(struct exchange *exchange, struct half *half);
+/* The end we read from fell silent in the middle of a body. */
+enum step half_cut_short(struct half *half);
+/* It cannot be sent. */
+enum step half_unheard(struct exchange *exchange, struct half *half);
+
+/* exchange_mill.c: bodies that hooks edit while they pass. Once the hooks have
+ * been asked: true if the head has to be another one. */
+bool half_open_mill(struct exchange *exchange, struct half *half);
+void half_close_mill(struct half *half);
+enum step step_mill_body(struct exchange *exchange, struct half *half);
 
 /* exchange_dial.c: the server is reached, and asked again. */
 enum step step_dial(struct exchange *exchange, struct half *half);

@@ -328,8 +328,7 @@ static bool hear_body(struct h1_speaker *h1)
         h1->hungry = true;
         return ended(h1);
     }
-    if (way && way->state != WAY_COLLECT &&
-        buf_len(&way->body) >= STREAM_WINDOW)
+    if (way && way->state != WAY_COLLECT && way_is_full(way))
         return false;
     const char *bytes = (char *)buf_head(in);
     ssize_t used =

@@ -384,7 +384,7 @@ static ssize_t on_pull(nghttp2_session *session, int32_t id, uint8_t *to,
     len = len < most ? len : most;
     if (way->stream->over)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (!len && !way->whole)
+    if (!len && !way_empty(way))
         return NGHTTP2_ERR_DEFERRED;
     touch(h2, way);
     h2->idle_frames = 0;
@@ -480,7 +480,7 @@ static bool head(struct speaker *speaker, struct way *way)
 static void more(struct speaker *speaker, struct way *way)
 {
     struct h2_speaker *h2 = h2_of(speaker);
-    if (buf_len(&way->body) || way->whole)
+    if (buf_len(&way->body) || way_empty(way))
         nghttp2_session_resume_data(h2->session, *id_on(h2, way->stream));
 }
 

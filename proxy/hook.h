@@ -83,6 +83,15 @@ struct hook {
                                 struct message *request);
     enum hook_act (*on_response)(void *config, struct flow *flow,
                                  struct message *response);
+    /* A piece of a body that on_request or on_response asked for with
+     * hook_edit_body(): decoded, and behind those that came before. Edit it;
+     * what is not yours to decide until more has come, keep in `state`, and put
+     * it in front of a later one. With `end` it is the last one, maybe empty;
+     * `piece` NULL: there will be no end. Neither asks for `state` again. PASS,
+     * CHANGED or CUT. */
+    enum hook_act (*on_body)(void *config, struct flow *flow,
+                             struct message *message, void *state,
+                             struct buf *piece, bool end);
     /* A message that this hook lets wait will not be sent any more. */
     void (*on_abandon)(void *config, struct flow *flow,
                        struct message *message);
@@ -104,6 +113,15 @@ struct hook {
     /* Last call for this flow; its arena goes when we return. */
     void (*on_end)(void *config, struct flow *flow, enum flow_end why);
 };
+
+/* From on_request or on_response, of a body that is not there (has_body is
+ * false): the hook edits it while it passes, whatever its length, with
+ * on_body. The message goes out without its Content-Length (in chunks, or to
+ * a reader of HTTP/1.0 up to the end of the connection), and without digests of
+ * the body that was. When there is nothing to be edited, on_body comes with
+ * `piece` NULL: the message has no body, its coding is not known, or it is a
+ * request of HTTP/1.0, which must say how long it is. -1 when memory is out. */
+int hook_edit_body(struct message *message, void *state);
 
 /* A hook let this message wait and has made up its mind: anything but
  * HOOK_WAIT. On the flow's thread; not from inside a callback. */

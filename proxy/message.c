@@ -289,6 +289,14 @@ int message_set_body(struct message *message, const void *bytes, size_t len)
     return 0;
 }
 
+void message_forget_sums(struct message *message)
+{
+    static const char *const sums[] = {"Content-MD5", "Digest",
+                                       "Content-Digest", "Repr-Digest"};
+    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
+        message_remove_field(message, sums[i]);
+}
+
 int message_decode(struct message *message, size_t most)
 {
     struct buf clear = {0};
@@ -298,8 +306,10 @@ int message_decode(struct message *message, size_t most)
         return 0;
     if (message->coding == CODEC_UNKNOWN ||
         codec_decode(message->coding, buf_head(body), buf_len(body), most,
-                     &clear, &why))
+                     &clear, &why)) {
+        buf_free(&clear);
         return -1;
+    }
     buf_free(body);
     *body = clear;
     return 0;

@@ -19,6 +19,14 @@ struct message_field {
 };
 
 struct ask;
+struct hook;
+
+/* A hook that edits the body while it passes: hook_edit_body(). */
+struct body_editor {
+    const struct hook *hook;
+    void *state;
+    struct body_editor *next;
+};
 
 struct message {
     enum http1_kind kind;
@@ -35,8 +43,9 @@ struct message {
     bool bodyless;     /* it came without any, and has_body is false */
     enum codec coding; /* how it came, and will leave */
     const struct message *request; /* of a response, for its fields; NULL */
-    struct message *answer; /* of a request: see message_answer(), NULL */
-    struct ask *ask;        /* the proxy's own; hooks leave it alone */
+    struct message *answer;      /* of a request: see message_answer(), NULL */
+    struct ask *ask;             /* the proxy's own; hooks leave it alone */
+    struct body_editor *editors; /* the proxy's own as well */
 };
 
 /* From a parsed head (copies everything into the arena). 0, or -1 when memory
@@ -66,6 +75,9 @@ int message_set_field(struct message *message, const char *name,
 int message_decode(struct message *message, size_t most);
 void message_remove_field(struct message *message, const char *name);
 int message_set_body(struct message *message, const void *bytes, size_t len);
+/* Digests of the body, which is going to be another one. What names a version
+ * of it (ETag) stays: whoever keeps a copy keeps ours. */
+void message_forget_sums(struct message *message);
 
 /* Append the head (and, when has_body, the body) as it goes on the wire:
  * Content-Length and Content-Encoding put right, chunking dropped; with

@@ -149,6 +149,21 @@ void note_changed(struct note *note, const struct message *message)
                          len < SHOWN_MOST ? len : SHOWN_MOST);
 }
 
+void note_sent_body(struct note *note, const void *bytes, size_t len)
+{
+    size_t have = buf_len(&note->sent_body);
+    size_t room = have < SHOWN_MOST ? SHOWN_MOST - have : 0;
+    note->sent_bytes += len;
+    if (note->open && len && room)
+        (void)buf_append(&note->sent_body, bytes, len < room ? len : room);
+}
+
+void note_body_again(struct note *note)
+{
+    note->body_bytes = 0;
+    buf_clear(&note->body);
+}
+
 void note_answered(struct note *note, uint64_t body_bytes)
 {
     note_close(note);
@@ -191,8 +206,10 @@ static void decode_body(struct note *note)
         note->body_bytes != buf_len(&note->body) || !note->body_bytes)
         return;
     if (codec_decode(note->coding, buf_head(&note->body), buf_len(&note->body),
-                     CODED_MOST * 16, &clear, &why))
+                     CODED_MOST * 16, &clear, &why)) {
+        buf_free(&clear);
         return;
+    }
     buf_free(&note->body);
     note->body = clear;
     note->clear = true;

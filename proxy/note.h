@@ -58,6 +58,11 @@ static inline void note_body_unseen(struct note *note, uint64_t len)
 /* A hook changed it. */
 void note_changed(struct note *note, const struct message *message);
 
+/* A piece of a body that hooks edit while it passes, as it goes on. */
+void note_sent_body(struct note *note, const void *bytes, size_t len);
+/* The body is read anew from its beginning. */
+void note_body_again(struct note *note);
+
 /* As note_head(), of a message that is no run of bytes. */
 void note_message(struct note *note, const struct message *message, uint64_t at,
                   uint32_t stream);

@@ -8,6 +8,7 @@
 #include "proxy/filter.h"
 #include "proxy/lanes.h"
 #include "proxy/messages.h"
+#include "proxy/mill.h"
 #include "proxy/streams.h"
 
 #include <assert.h>
@@ -160,7 +161,8 @@ static size_t half_held(const struct half *half)
 {
     const struct note *note = &half->note;
     return half->message.body.room + note->head.room + note->body.room +
-           note->sent_head.room + note->sent_body.room;
+           note->sent_head.room + note->sent_body.room + half->milled.room +
+           mill_held(half->mill);
 }
 
 size_t relay_held(const struct relay *relay)

@@ -65,11 +65,20 @@ void way_write_note(struct way *way, bool whole)
                   whole);
 }
 
+static void close_mill(struct way *way)
+{
+    mill_drop_editors(&relay_of(way)->flow, &way->message);
+    mill_free(way->mill);
+    way->mill = NULL;
+    buf_free(&way->raw);
+}
+
 static void close_way(struct way *way)
 {
     way_write_note(way, way->whole && !way->cut && way->state == WAY_DONE);
     note_close(&way->note);
     ask_abandon(&way->ask, &way->message);
+    close_mill(way);
     message_close(&way->message);
     buf_free(&way->body);
     arena_free(&way->arena);
@@ -96,6 +105,8 @@ static void give_up(struct stream *stream)
     ask_abandon(&stream->response.ask, &stream->response.message);
     buf_free(&stream->request.body);
     buf_free(&stream->response.body);
+    buf_free(&stream->request.raw);
+    buf_free(&stream->response.raw);
     streams_wake(stream);
 }
 
@@ -121,6 +132,7 @@ static int fill_answer(struct way *way, int status, const char *sentence)
     static const char type[] = "text/plain; charset=utf-8";
     char length[24];
     struct message *message = &way->message;
+    close_mill(way);
     message_close(message);
     *message = (struct message){.kind = HTTP1_RESPONSE,
                                 .arena = &way->arena,
@@ -144,6 +156,7 @@ static void leave_server(struct stream *stream, uint32_t error)
     if (stream->request.state != WAY_DONE) {
         ask_abandon(&stream->request.ask, &stream->request.message);
         buf_clear(&stream->request.body);
+        close_mill(&stream->request);
         stream->request.cut |= !stream->request.whole;
         stream->request.state = WAY_DONE;
     }
@@ -294,7 +307,7 @@ int stream_came_body(struct way *way, const void *bytes, size_t len)
     if (!unheard) {
         note_body(&way->note, bytes, len);
         way->note.end = way->from->in_end;
-        if (buf_append(&way->body, bytes, len))
+        if (buf_append(way->mill ? &way->raw : &way->body, bytes, len))
             return -1;
     }
     /* What is kept for a hook has a limit of its own. */
@@ -434,8 +447,11 @@ static bool collect(struct way *way)
     if (buf_len(&way->body) &&
         buf_append(&message->body, buf_head(&way->body), buf_len(&way->body)))
         message->has_body = false;
-    if (message->has_body && message_decode(message, most))
+    if (message->has_body && message_decode(message, most)) {
         message->has_body = false;
+        if (mill_is_bomb(message))
+            message->coding = CODEC_UNKNOWN;
+    }
     if (!message->has_body)
         buf_free(&message->body);
     return true;
@@ -472,15 +488,20 @@ static void drop_body(struct way *way)
         buf_free(&way->message.body);
 }
 
+static void note_change(struct way *way)
+{
+    if (is_request(way))
+        way->stream->line.request_changed = true;
+    else
+        way->stream->line.response_changed = true;
+}
+
 /* False: memory is out, and what was to go cannot. */
 static bool changed(struct way *way)
 {
     if (!take_change(way)) {
         note_changed(&way->note, &way->message);
-        if (is_request(way))
-            way->stream->line.request_changed = true;
-        else
-            way->stream->line.response_changed = true;
+        note_change(way);
     } else if (message_is_safe(&way->message)) {
         stream_reset(way->stream, STREAM_INTERNAL_ERROR);
         return false;
@@ -488,6 +509,7 @@ static bool changed(struct way *way)
         fprintf(stderr, "mitmlab: what a hook made of a message is no HTTP; "
                         "it goes on unchanged\n");
         buf_free(&way->message.body);
+        close_mill(way);
         way->message = way->before;
     }
     drop_body(way);
@@ -512,8 +534,34 @@ static void take_answer(struct way *way)
     response->state = WAY_ASK;
 }
 
+/* A hook wishes to edit the body as it passes. True if the head has to be
+ * another one. */
+static bool open_mill(struct way *way)
+{
+    struct relay *relay = relay_of(way);
+    struct message *message = &way->message;
+    bool unheard = way->stream->asked_head && !is_request(way);
+    if (!message->editors)
+        return false;
+    /* A body that is kept is edited as a whole. */
+    if (!way->answered && !unheard && mill_wanted(message))
+        way->mill = mill_new(&relay->flow, message, &way->note);
+    if (!way->mill) {
+        mill_drop_editors(&relay->flow, message);
+        return false;
+    }
+    way->raw = way->body;
+    way->body = (struct buf){0};
+    if (way->ask.wants & HOOK_WANTS_NAIVE_LENGTH)
+        return false;
+    way->length = -1;
+    return mill_fix_fields(message);
+}
+
 static bool passed(struct way *way, enum hook_act act)
 {
+    if (open_mill(way))
+        act = HOOK_CHANGED;
     if (way->answered)
         note_answered(&way->note, buf_len(&way->message.body));
     if (way->answered || act == HOOK_CHANGED)
@@ -593,6 +641,32 @@ static bool ask(struct way *way)
 
 /* ---- what goes ----------------------------------------------------------- */
 
+/* Let the mill work until enough waits for the other leg. */
+static void grind(struct way *way)
+{
+    enum mill_says says = MILL_FULL;
+    while (says == MILL_FULL && buf_len(&way->body) < MILL_ENOUGH) {
+        size_t used, len = buf_len(&way->raw);
+        const uint8_t *bytes = len ? buf_head(&way->raw) : NULL;
+        bool end = way->whole && !way->cut;
+        says = mill_step(way->mill, bytes, len, end, &used, &way->body);
+        if (used)
+            buf_consume(&way->raw, used);
+        if (used)
+            pay(way, used);
+    }
+    if (mill_changed(way->mill)) {
+        way->note.changed = true;
+        note_change(way);
+    }
+    if (says == MILL_HUNGRY && mill_flush(way->mill, &way->body))
+        says = MILL_BROKEN;
+    if (says == MILL_OVER || (says == MILL_HUNGRY && way->cut))
+        close_mill(way);
+    if (says == MILL_BROKEN)
+        stream_reset(way->stream, STREAM_INTERNAL_ERROR);
+}
+
 /* Where a request cannot go any more. */
 static void no_server(struct stream *stream)
 {
@@ -635,6 +709,8 @@ static bool begin(struct way *way)
 static void advance_way(struct way *way)
 {
     for (;;) {
+        if (way->mill && !way->stream->over)
+            grind(way);
         if (way->stream->over)
             return;
         switch (way->state) {
@@ -678,7 +754,10 @@ void way_took(struct way *way, size_t len)
 {
     buf_consume(&way->body, len);
     way->stream->streams->moved = true;
-    pay(way, len);
+    if (way->mill)
+        streams_wake(way->stream);
+    else
+        pay(way, len);
     if (!buf_len(&way->body))
         buf_free(&way->body);
 }

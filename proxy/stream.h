@@ -7,7 +7,8 @@
  *
  * A way goes IDLE -> (COLLECT ->) ASK -> READY -> PASS -> DONE. What waits in
  * `body` is bounded by the window of the leg it came from: that is opened only
- * when the other leg has taken bytes. */
+ * when the other leg has taken bytes; or, of a body that hooks edit as it
+ * passes, when their mill has, which stops while enough waits in `body`. */
 #ifndef PROXY_STREAM_H
 #define PROXY_STREAM_H
 
@@ -16,6 +17,7 @@
 #include "proxy/base/buf.h"
 #include "proxy/http1.h"
 #include "proxy/message.h"
+#include "proxy/mill.h"
 #include "proxy/note.h"
 #include "proxy/speaker.h"
 
@@ -42,12 +44,14 @@ struct way {
     bool shown;            /* it was */
     struct message_field *trailers; /* NULL: none */
     unsigned trailers_count;
-    bool whole;      /* no more will come */
-    bool cut;        /* and what came is not all of it */
-    bool answered;   /* a response of a hook: no server said it */
-    struct buf body; /* came, and did not go yet; with its coding */
-    size_t owed;     /* so many of these were not yet said to be taken */
-    int64_t length;  /* Content-Length as it came; -1: none */
+    bool whole;        /* no more will come */
+    bool cut;          /* and what came is not all of it */
+    bool answered;     /* a response of a hook: no server said it */
+    struct buf body;   /* came, and did not go yet; with its coding */
+    struct mill *mill; /* hooks edit the body as it passes; NULL */
+    struct buf raw;    /* came, and the mill has not taken it */
+    size_t owed;       /* so many of these were not yet said to be taken */
+    int64_t length;    /* Content-Length as it came; -1: none */
     struct ask ask;
     struct note note;
     struct way *next_touched; /* its bytes are in what is being gathered */
@@ -112,7 +116,12 @@ void way_went_all(struct way *way);
 /* Nothing but the end is left to be sent. */
 static inline bool way_empty(const struct way *way)
 {
-    return way->whole && !buf_len(&way->body);
+    return way->whole && !way->mill && !buf_len(&way->body);
+}
+/* Too much waits for more to be read, where there is no window. */
+static inline bool way_is_full(const struct way *way)
+{
+    return buf_len(&way->body) + buf_len(&way->raw) >= STREAM_WINDOW;
 }
 /* Write its events; `whole`: it came to its end. */
 void way_write_note(struct way *way, bool whole);

@@ -362,7 +362,8 @@ static size_t way_held(const struct way *way)
 {
     const struct note *note = &way->note;
     return way->body.room + way->message.body.room + note->head.room +
-           note->body.room + note->sent_head.room + note->sent_body.room;
+           note->body.room + note->sent_head.room + note->sent_body.room +
+           way->raw.room + mill_held(way->mill);
 }
 
 size_t streams_held(const struct streams *streams)

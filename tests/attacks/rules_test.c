@@ -219,6 +219,8 @@ static void bodies_are_kept_only_where_a_rule_needs_them(void **state)
         struct scene scene;
         open_scene(&scene, LIST(rows[i].rule));
         struct hook *hook = scene.hook;
+        message_set_field(&scene.request, "Content-Length", "9");
+        message_set_field(&scene.response, "Content-Length", "9");
         bool request =
             (hook->wants & HOOK_WANTS_REQUEST_BODY) &&
             hook->wants_body(hook->config, &scene.flow, &scene.request);
@@ -229,6 +231,23 @@ static void bodies_are_kept_only_where_a_rule_needs_them(void **state)
             fail_msg("%s: %d and %d", rows[i].rule, request, response);
         close_scene(&scene);
     }
+}
+
+static void a_body_without_a_length_is_edited_while_it_passes(void **state)
+{
+    (void)state;
+    struct scene scene;
+    open_scene(&scene, LIST("host ~ bank : replace body a b"));
+    message_remove_field(&scene.response, "Content-Length");
+    assert_false(scene.hook->wants_body(scene.hook->config, &scene.flow,
+                                        &scene.response));
+    assert_non_null(scene.hook->on_body);
+    close_scene(&scene);
+    open_scene(&scene, LIST("body ~ a : replace body a b"));
+    message_remove_field(&scene.response, "Content-Length");
+    assert_true(scene.hook->wants_body(scene.hook->config, &scene.flow,
+                                       &scene.response));
+    close_scene(&scene);
 }
 
 static void mistakes_are_named_with_their_column(void **state)
@@ -375,6 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_action_changes_what_it_says),
         cmocka_unit_test(bodies_are_kept_only_where_a_rule_needs_them),
+        cmocka_unit_test(a_body_without_a_length_is_edited_while_it_passes),
         cmocka_unit_test(an_answer_is_given_in_the_servers_place),
         cmocka_unit_test(mistakes_are_named_with_their_column),
         cmocka_unit_test(a_file_of_rules_names_the_line),

@@ -43,6 +43,7 @@ SCENARIOS = {
     "g": ("a new forged name each", "https", "new", 32, "/small.txt", "n%d.lab.test", "request"),
     "i": ("rewrite in 64 KiB by Lua", "lua", "keep", 64, "/page.html", None, "request"),
     "r": ("rewrite in 64 KiB by a rule", "rule", "keep", 64, "/page.html", None, "request"),
+    "s": ("the same, streamed", "stream", "keep", 64, "/page.html", None, "request"),
 }
 PATIENCE = 600  # seconds for a load that should take one; the machine may be busy
 IDLE = 1000  # connections of scenario h
@@ -215,8 +216,11 @@ class Bench:
         command = [self.build / "mitmlab", "proxy", "--listen", f"127.0.0.1:{port}",
                    "--upstream", f"{'https' if tls else 'http'}://127.0.0.1:{origin}",
                    "--ca", self.dir / "ca", "--upstream-ca", self.dir / "origin-ca.crt"]
-        return command + {"lua": ["--script", self.dir / "rewrite.lua"],
-                          "rule": ["--rule", RULE]}.get(scheme, [])
+        return command + {
+            "lua": ["--script", self.dir / "rewrite.lua"],
+            "rule": ["--rule", RULE],
+            "stream": ["--rule", RULE, "--body", "1024"],  # too long to be kept
+        }.get(scheme, [])
 
     def peers(self, scheme, scenario):
         who = ["mitmlab"]
@@ -305,7 +309,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", required=True)
-    parser.add_argument("--only", default="a,b,c,d,e,f,g,h,i,r,j")
+    parser.add_argument("--only", default="a,b,c,d,e,f,g,h,i,r,s,j")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2)
     args = parser.parse_args()
