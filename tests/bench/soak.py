@@ -5,12 +5,13 @@
     soak.py --build DIR [--minutes M] [--every S]
 
 Requests in clear and with TLS, kept and new connections, bulk, new forged
-names (more than the leaf cache holds, in an hour), bodies that a script
-changes, HTTP/2 in front of HTTP/1.1 where h2load is installed, and victims that
-hang up in the middle, one after the other in short turns. Between turns, when
-no connection is open, PSS, RSS and open descriptors are noted. The verdict
-compares the last quarter of the notes with the second: the first is warming
-up. Exit 1: it grew by more than 5 % and a megabyte, or a request failed.
+names (more than the leaf cache holds, in an hour), bodies that a script or a
+rule changes, kept or while they pass, HTTP/2 in front of HTTP/1.1 where h2load
+is installed, and victims that hang up in the middle, one after the other in
+short turns. Between turns, when no connection is open, PSS, RSS and open
+descriptors are noted. The verdict compares the last quarter of the notes with
+the second: the first is warming up. Exit 1: it grew by more than 5 % and a
+megabyte, or a request failed.
 
 Everything is on 127.0.0.1; what is needed and how it is pinned: proxy_bench.py.
 """
@@ -36,7 +37,9 @@ TURNS = [
     ("http", "keep", 2, "/big.bin", None),
     ("https", "new", 8, "/small.txt", "s%d.lab.test"),
     ("https", "keep", 2, "/big.bin", NAME),
-    ("rewrite", "keep", 8, "/page.html", None),
+    ("lua", "keep", 8, "/page.html", None),
+    ("rule", "keep", 8, "/page.html", None),
+    ("stream", "keep", 8, "/page.html", None),
     ("https", "h2", 4, "/small.txt", NAME),
     ("https", "h2", 2, "/big.bin", NAME),
 ]
@@ -128,7 +131,7 @@ def main():
         ports, proxies, notes, bad, done = {}, {}, [], 0, 0
         if not shutil.which("h2load"):
             print("h2load (nghttp2-client) is not installed: no HTTP/2")
-        for scheme in ("http", "https", "rewrite"):
+        for scheme in ("http", "https", "lua", "rule", "stream"):
             ports[scheme] = free_port()
             command = bench.command("mitmlab", scheme, ports[scheme])
             if scheme == "https":
