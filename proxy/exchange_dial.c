@@ -8,7 +8,6 @@
 #include "proxy/exchange_parts.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { REPLAY_MOST = 64 * 1024 }; /* of a request that is kept for that */
 
@@ -85,22 +84,12 @@ enum step step_dial(struct exchange *exchange, struct half *half)
 
 /* ---- once more ----------------------------------------------------------- */
 
-static bool may_ask_twice(const char *method)
-{
-    static const char *const idempotent[] = {"GET",     "HEAD",  "PUT",
-                                             "OPTIONS", "TRACE", "DELETE"};
-    for (size_t i = 0; i < sizeof idempotent / sizeof *idempotent; i++)
-        if (!strcmp(method, idempotent[i]))
-            return true;
-    return false;
-}
-
 void exchange_keep(struct exchange *exchange, const void *bytes, size_t len,
                    bool whole)
 {
     exchange->replay = NULL;
     if (whole && !exchange->asked && len <= REPLAY_MOST &&
-        may_ask_twice(exchange->method))
+        method_is_idempotent(exchange->method))
         exchange->replay = arena_copy(&exchange->arena, bytes, len);
     exchange->replay_len = len;
     exchange->asked = true;

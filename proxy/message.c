@@ -193,6 +193,16 @@ const char *message_reason(int status)
     return "";
 }
 
+bool method_is_idempotent(const char *method)
+{
+    static const char *const methods[] = {"GET",   "HEAD", "OPTIONS",
+                                          "TRACE", "PUT",  "DELETE"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if (!strcmp(method, methods[i]))
+            return true;
+    return false;
+}
+
 struct message *message_answer(struct message *request, int status,
                                const char *reason)
 {

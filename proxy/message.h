@@ -64,6 +64,9 @@ struct message *message_answer(struct message *request, int status,
 /* "Not Found"; "" for a status that RFC 9110 does not know. */
 const char *message_reason(int status);
 
+/* Asking twice is as good as asking once (RFC 9110 9.2.2). */
+bool method_is_idempotent(const char *method);
+
 /* First value, case-insensitive; NULL if absent. */
 const char *message_field(const struct message *message, const char *name);
 /* Replace the first, drop further ones, append if absent. */

@@ -365,16 +365,6 @@ void stream_came_reset(struct stream *stream, struct speaker *from,
     stream_reset(stream, STREAM_CANCEL);
 }
 
-static bool is_idempotent(const char *method)
-{
-    static const char *const methods[] = {"GET",   "HEAD", "OPTIONS",
-                                          "TRACE", "PUT",  "DELETE"};
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
-        if (!strcmp(method, methods[i]))
-            return true;
-    return false;
-}
-
 /* What was told of it is told once more, of the way out only. */
 static void note_again(struct way *way)
 {
@@ -390,7 +380,7 @@ bool stream_again(struct stream *stream)
     struct way *way = &stream->request;
     if (stream->over || stream->asked_again || way->state < WAY_PASS ||
         stream->response.state != WAY_IDLE ||
-        !is_idempotent(way->message.method))
+        !method_is_idempotent(way->message.method))
         return false;
     stream->asked_again = true;
     stream->on_server = false;
