@@ -43,7 +43,7 @@ struct writer {
 static void fail(struct writer *writer, const char *why)
 {
     struct writer_counts *counts = writer->plan->counts;
-    snprintf(counts->why, sizeof counts->why, "%s", why);
+    snprintf(counts->why, sizeof counts->why, "%.199s", why);
     counts->failed = true;
 }
 
