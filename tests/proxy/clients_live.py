@@ -52,6 +52,8 @@ class Origin(BaseHTTPRequestHandler):
 
     def do_GET(self):
         body = PAGES.get(self.path)
+        if self.path == "/whence":
+            body = self.client_address[0].encode()
         self.send_response(200 if body else 404)
         self.send_header("Content-Length", str(len(body or b"")))
         self.end_headers()
@@ -89,8 +91,8 @@ def make_papers(folder):
         file.write(f"127.0.0.1 {NAME}\n")
 
 
-def serve(folder=None):
-    server = Quiet(("127.0.0.1", 0), Origin)
+def serve(folder=None, host="127.0.0.1"):
+    server = Quiet((host, 0), Origin)
     if folder:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(f"{folder}/server.crt", f"{folder}/server.key")

@@ -24,8 +24,8 @@ except ImportError:
 
 WAYS = ["reverse", "sni", "http", "socks", "sni,pass-tls", "transparent",
         "keep"]
-AT_A_PLACE = ("needs a place of a lab; tests/labs/proxy_transparent_test.c "
-              "takes HTTP over there")
+TAKES_OVER = ("transparent", "keep")
+AT_A_PLACE = "at places of a lab: tests/labs/proxy_pairs_test.c"
 NAMELESS = "nothing in clear names the server"
 LOW_PORT = "is known by its port, below 1024"
 SEALED = "the same as sni: nothing of it is TLS"
@@ -42,14 +42,14 @@ class Upper(threading.Thread):
     """Says hello first, gives back what it hears in capitals, and says how
     much that was when the other has said all; with TLS if it has papers."""
 
-    def __init__(self, folder=None):
+    def __init__(self, folder=None, host="127.0.0.1"):
         super().__init__(daemon=True)
         self.context = None
         if folder:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(f"{folder}/server.crt",
                                          f"{folder}/server.key")
-        self.door = socket.create_server(("127.0.0.1", 0))
+        self.door = socket.create_server((host, 0))
         self.port = self.door.getsockname()[1]
         self.start()
 
@@ -82,8 +82,9 @@ class Upper(threading.Thread):
 class Frames(threading.Thread):
     """A server of WebSocket that gives texts back in capitals."""
 
-    def __init__(self, folder=None):
+    def __init__(self, folder=None, host="127.0.0.1"):
         super().__init__(daemon=True)
+        self.host = host
         self.context, self.ready = None, threading.Event()
         if folder:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -97,7 +98,7 @@ class Frames(threading.Thread):
             await conn.send(text.upper())
 
     async def main(self):
-        server = await websockets.serve(self.talk, "127.0.0.1", 0,
+        server = await websockets.serve(self.talk, self.host, 0,
                                         ssl=self.context)
         self.port = server.sockets[0].getsockname()[1]
         self.ready.set()
@@ -110,8 +111,8 @@ class Frames(threading.Thread):
 class Nghttpd:
     """A server of HTTP/2 that is not ours."""
 
-    def __init__(self, folder, tls):
-        with socket.create_server(("127.0.0.1", 0)) as door:
+    def __init__(self, folder, tls, host="127.0.0.1"):
+        with socket.create_server((host, 0)) as door:
             self.port = door.getsockname()[1]
         os.makedirs(f"{folder}/pages", exist_ok=True)
         for path, page in (("small", b"a small page"), ("large", LARGE)):
@@ -120,12 +121,12 @@ class Nghttpd:
         papers = ([f"{folder}/server.key", f"{folder}/server.crt"] if tls
                   else [])
         self.process = subprocess.Popen(
-            ["nghttpd", *([] if tls else ["--no-tls"]), "-a", "127.0.0.1",
-             "-d", f"{folder}/pages", str(self.port), *papers],
+            ["nghttpd", *([] if tls else ["--no-tls"]), "-a", host, "-d",
+             f"{folder}/pages", str(self.port), *papers],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(600):
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                socket.create_connection((host, self.port), 1).close()
                 return
             except OSError:
                 threading.Event().wait(0.05)
@@ -136,8 +137,9 @@ class Nghttpd:
 
 
 def knock(way, at, port):
-    """A socket to NAME:port by this way."""
-    sock = socket.create_connection(("127.0.0.1", at), 30)
+    """A socket to NAME:port by this way, which begins `at` HOST:PORT."""
+    host, _, door = at.rpartition(":")
+    sock = socket.create_connection((host, int(door)), 30)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if way == "http":
         sock.sendall(b"CONNECT %s:%d HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -169,9 +171,9 @@ def sealed(way, at, port, folder, version=None):
 
 
 def curl_by(way, at, port, folder, url, *words):
-    how = {"http": ["-p", "-x", f"http://127.0.0.1:{at}"],
-           "socks": ["--socks5-hostname", f"127.0.0.1:{at}"]}.get(
-               way, ["--connect-to", f"{NAME}:{port}:127.0.0.1:{at}"])
+    how = {"http": ["-p", "-x", f"http://{at}"],
+           "socks": ["--socks5-hostname", at]}.get(
+               way, ["--connect-to", f"{NAME}:{port}:{at}"])
     return run("curl", "-sS", "-m", "50", "--noproxy", "", "--cacert",
                trusting(folder, way), *how, *words, url, quiet=False)
 
@@ -197,7 +199,7 @@ def many_streams(scheme):
             raise Missing("nghttp")
         said = run("nghttp", "-nv", "-m", "8", "-H",
                    f":authority: {NAME}:{port}",
-                   f"{scheme}://127.0.0.1:{at}/large").decode()
+                   f"{scheme}://{at}/large").decode()
         assert said.count(":status: 200") == 8, said[-2000:]
     return fetch
 
@@ -225,11 +227,15 @@ def frames(scheme):
 
 
 def bytes_in_clear(way, at, port, folder):
-    """The server speaks first, and answers after the victim has said all."""
+    """The server speaks first, where it is asked for before the victim has
+    said anything, and answers after the victim has said all."""
     with knock(way, at, port) as conn:
         stream = conn.makefile("rb")
-        assert stream.readline() == b"hello\n"
+        if way not in TAKES_OVER:
+            assert stream.readline() == b"hello\n"
         conn.sendall(b"\0words" * 10_000)
+        if way in TAKES_OVER:
+            assert stream.readline() == b"hello\n"
         conn.shutdown(socket.SHUT_WR)
         got = stream.read()
         assert got == b"\0WORDS" * 10_000 + b"bye 60000\n", len(got)
@@ -294,15 +300,16 @@ def play(name, pair, how, *arguments):
     return 0
 
 
-def start_servers(folder):
-    ports = {"clear": serve(), "sealed": serve(folder), "upper": Upper().port,
-             "uppertls": Upper(folder).port}
+def start_servers(folder, host="127.0.0.1"):
+    ports = {"clear": serve(host=host), "sealed": serve(folder, host),
+             "upper": Upper(host=host).port,
+             "uppertls": Upper(folder, host).port}
     if websockets:
-        ports.update(ws=Frames().port, wss=Frames(folder).port)
+        ports.update(ws=Frames(host=host).port, wss=Frames(folder, host).port)
     processes = []
     if shutil.which("nghttpd"):
         for name, tls in (("h2", True), ("h2c", False)):
-            server = Nghttpd(folder, tls)
+            server = Nghttpd(folder, tls, host)
             ports[name] = server.port
             processes.append(server.process)
     return ports, processes
@@ -336,7 +343,7 @@ class Stage:
             proxy = Proxy(program, folder, [text for _, text in some], *words)
             self.proxies.append(proxy)
             for (key, _), port in zip(some, proxy.ports):
-                self.at[key] = port
+                self.at[key] = f"127.0.0.1:{port}"
 
     def of(self, way, server):
         return self.at[way, None if way in ("http", "socks") else server]
@@ -352,7 +359,7 @@ def all_pairs(stage, ports, folder):
     bad = 0
     for name, (how, _, server, reasons) in PROTOCOLS.items():
         for way in WAYS:
-            if way in ("transparent", "keep"):
+            if way in TAKES_OVER:
                 reason = AT_A_PLACE
             else:
                 reason = reasons.get(way)
@@ -452,7 +459,7 @@ def bridge(way, at, port):
         conn.close()
         far.close()
     threading.Thread(target=serve_one, daemon=True).start()
-    return door.getsockname()[1]
+    return "127.0.0.1:%d" % door.getsockname()[1]
 
 
 def s_client(way, at, port, folder, *words, said=REQUEST):
@@ -460,8 +467,8 @@ def s_client(way, at, port, folder, *words, said=REQUEST):
     otherwise (R)."""
     if way == "socks":
         at = bridge(way, at, port)
-    where = (["-proxy", f"127.0.0.1:{at}", "-connect", f"127.0.0.1:{port}"]
-             if way == "http" else ["-connect", f"127.0.0.1:{at}"])
+    where = (["-proxy", at, "-connect", f"127.0.0.1:{port}"]
+             if way == "http" else ["-connect", at])
     if said == REQUEST:
         words = ("-ign_eof", *words)
     takes, gives = os.pipe()
@@ -615,4 +622,5 @@ def main():
         sys.exit(1 if bad else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -47,14 +47,14 @@ class Server(threading.Thread):
     """One protocol at a port of its own; `heard` is what came, in clear or
     through TLS."""
 
-    def __init__(self, kind, papers, says_yes=True):
+    def __init__(self, kind, papers, says_yes=True, at=("127.0.0.1", 0)):
         super().__init__(daemon=True)
         self.kind, self.says_yes = kind, says_yes
         self.heard = {"clear": [], "tls": []}
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(papers + "/server.crt",
                                      papers + "/server.key")
-        self.door = socket.create_server(("127.0.0.1", 0))
+        self.door = socket.create_server(at)
         self.port = self.door.getsockname()[1]
         self.start()
 
@@ -133,26 +133,26 @@ def trusting(file):
     return context
 
 
-def visit(kind, port, context):
+def visit(kind, port, context, host="127.0.0.1"):
     """A whole conversation; raises ssl.SSLError if the client says no."""
     if kind == "smtp":
-        with smtplib.SMTP("127.0.0.1", port) as mail:
+        with smtplib.SMTP(host, port) as mail:
             mail.starttls(context=context)
             mail.ehlo()
             assert mail.docmd("NOOP")[0] == 250
     elif kind == "imap":
-        mail = imaplib.IMAP4("127.0.0.1", port)
+        mail = imaplib.IMAP4(host, port)
         mail.starttls(ssl_context=context)
         assert mail.noop()[0] == "OK"
         mail.logout()
     elif kind == "pop3":
-        mail = poplib.POP3("127.0.0.1", port)
+        mail = poplib.POP3(host, port)
         mail.stls(context=context)
         assert mail.stat() == (2, 320)
         mail.quit()
     elif kind == "ftp":
         files = ftplib.FTP_TLS(context=context)
-        files.connect("127.0.0.1", port)
+        files.connect(host, port)
         files.login("user", "secret")
         assert files.pwd() == "/"
         files.quit()
