@@ -190,6 +190,18 @@ static int take_entries(struct recorded *recorded, const json_t *entries)
     return recorded->failed ? -1 : 0;
 }
 
+/* Captures are what is given here by mistake. */
+static bool is_capture(const char *path)
+{
+    static const char section[] = {0x0a, 0x0d, 0x0d, 0x0a};
+    char first[4] = {0};
+    FILE *file = fopen(path, "re");
+    size_t got = file ? fread(first, 1, sizeof first, file) : 0;
+    if (file)
+        fclose(file);
+    return got == sizeof first && !memcmp(first, section, sizeof first);
+}
+
 static json_t *read_har(const char *path, struct err *err)
 {
     struct stat stat_of;
@@ -203,6 +215,13 @@ static json_t *read_har(const char *path, struct err *err)
         err_set(err, "%s: out of memory", path);
         return NULL;
     }
+    if (is_capture(path)) {
+        err_code(err, EXIT_USAGE,
+                 "%s is a capture, and a HAR is wanted; 'mitmlab proxy --har "
+                 "FILE' writes one",
+                 path);
+        return NULL;
+    }
     json_t *har = json_load_file(file ? file : path, JSON_ALLOW_NUL, &where);
     if (!har)
         err_code(err, where.line < 0 ? EXIT_MACHINE : EXIT_USAGE,
@@ -212,20 +231,19 @@ static json_t *read_har(const char *path, struct err *err)
     return har;
 }
 
-int recorded_load(const char *path, struct recorded **out, struct err *err)
+/* Takes `har`. */
+static int read_log(json_t *har, const char *name, struct recorded **out,
+                    struct err *err)
 {
-    json_t *har = read_har(path, err);
-    if (!har)
-        return -1;
     const json_t *entries =
         json_object_get(json_object_get(har, "log"), "entries");
     struct recorded *recorded = calloc(1, sizeof *recorded);
     int rc = -1;
     if (!json_is_array(entries))
         err_code(err, EXIT_USAGE, "%s is no HAR file: it has no log.entries",
-                 path);
+                 name);
     else if (!recorded || take_entries(recorded, entries))
-        err_set(err, "%s: out of memory", path);
+        err_set(err, "%s: out of memory", name);
     else
         rc = 0;
     json_decref(har);
@@ -234,6 +252,24 @@ int recorded_load(const char *path, struct recorded **out, struct err *err)
     else
         *out = recorded;
     return rc;
+}
+
+int recorded_load(const char *path, struct recorded **out, struct err *err)
+{
+    json_t *har = read_har(path, err);
+    return har ? read_log(har, path, out, err) : -1;
+}
+
+int recorded_read(const char *bytes, size_t len, const char *name,
+                  struct recorded **out, struct err *err)
+{
+    json_error_t where;
+    json_t *har = json_loadb(bytes, len, JSON_ALLOW_NUL, &where);
+    if (har)
+        return read_log(har, name, out, err);
+    err_code(err, EXIT_USAGE, "%s is no HAR file: %s (line %d)", name,
+             where.text, where.line);
+    return -1;
 }
 
 void recorded_free(struct recorded *recorded)

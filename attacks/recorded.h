@@ -24,6 +24,9 @@ struct recorded;
 /* `path`: a HAR file, or a folder with flows.har. -1: EXIT_MACHINE when it
  * cannot be read, EXIT_USAGE when it is no HAR. */
 int recorded_load(const char *path, struct recorded **out, struct err *err);
+/* The same of a HAR in memory; `name` stands in the sentence. */
+int recorded_read(const char *bytes, size_t len, const char *name,
+                  struct recorded **out, struct err *err);
 void recorded_free(struct recorded *recorded);
 
 unsigned recorded_count(const struct recorded *recorded);

@@ -39,7 +39,20 @@ static void print_end(const struct fact *end, const char *head,
     buf_free(&text);
 }
 
-static void print_title(const struct inspect_flow *flow,
+/* Where nobody tells addresses, the name has to do. */
+static void print_host(struct record *record, const struct inspect_flow *flow,
+                       const struct term *term)
+{
+    bool tls;
+    char host[256], *text;
+    text_line(inspect_host(record, flow, &tls), host, sizeof host - 1);
+    if (!*host || asprintf(&text, "%s%s", host, tls ? ", in TLS" : "") < 0)
+        return;
+    term_flow(stdout, term, text, 0, "  to ");
+    free(text);
+}
+
+static void print_title(struct record *record, const struct inspect_flow *flow,
                         const struct term *term)
 {
     char place[40];
@@ -52,6 +65,8 @@ static void print_title(const struct inspect_flow *flow,
         print_end(flow->server, flow->victim ? "  and " : "  from ", term);
     if (flow->servers > 1)
         printf("  and %u more to servers\n", flow->servers - 1);
+    if (!flow->victim && !flow->server)
+        print_host(record, flow, term);
 }
 
 static const char *mark_of(enum mark mark)
@@ -82,7 +97,7 @@ static void print_flow(struct record *record, const struct inspect_flow *flow,
                        const struct wishes *wishes, const struct term *term)
 {
     char packets[128];
-    print_title(flow, term);
+    print_title(record, flow, term);
     if (record->index && inspect_packets(flow, packets, sizeof packets))
         term_flow(stdout, term, packets, 0, "  filter ");
     for (size_t i = 0; i < flow->count; i++)
@@ -124,7 +139,7 @@ static void print_json(struct record *record, const struct inspect *inspect,
                 inspect_json(record, &inspect->flows[i], wishes->verbose > 0));
     json_t *whole =
         json_pack("{s:b, s:b, s:I, s:o}", "whole", !record->lost, "events",
-                  !record->foreign, "packets",
+                  !record->foreign && !record->har, "packets",
                   record->index ? (json_int_t)index_count(record->index) : 0,
                   "flows", flows);
     if (whole)
@@ -149,6 +164,22 @@ static int partial(const struct record *record, const char *path)
                                                          : EXIT_OK;
 }
 
+/* What somebody else wrote says less than our own events. */
+static void tell_source(const struct record *record, const char *path)
+{
+    if (record->foreign)
+        fprintf(stderr,
+                "mitmlab: there are no events of ours in %s; this is what its "
+                "packets say by themselves\n",
+                path);
+    if (record->har)
+        fprintf(stderr,
+                "mitmlab: %s is a HAR, which holds messages, but no addresses "
+                "of victims, certificates or packets; its flows are numbered "
+                "as 'mitmlab replay' numbers them\n",
+                path);
+}
+
 static int inspect_file(const struct wishes *wishes, struct err *err)
 {
     struct filter *filter = NULL;
@@ -164,11 +195,7 @@ static int inspect_file(const struct wishes *wishes, struct err *err)
     if (rc) {
         rc = cli_fail(err);
     } else {
-        if (record.foreign)
-            fprintf(stderr,
-                    "mitmlab: there are no events of ours in %s; this "
-                    "is what its packets say by themselves\n",
-                    wishes->file);
+        tell_source(&record, wishes->file);
         (wishes->json ? print_json : print_text)(&record, &inspect, filter,
                                                  wishes);
         rc = partial(&record, wishes->file);
@@ -185,7 +212,7 @@ int cmd_inspect(int argc, char **argv)
     struct option table[] = {
         {"read", 'r', OPTION_TEXT, "FILE",
          "A capture of 'mitmlab proxy -w', the folder of a run or its files, "
-         "or any pcapng file",
+         "or any pcapng or HAR file",
          &wishes.file},
         {"filter", 0, OPTION_TEXT, "FILTER",
          "Print flows in which this holds; see 'mitmlab help filter'",

@@ -7,6 +7,7 @@
 #include "labs/cli/cli.h"
 #include "labs/cli/commands.h"
 #include "labs/cli/replay_call.h"
+#include "labs/cli/replay_load.h"
 #include "labs/cli/term.h"
 #include "proxy/target.h"
 
@@ -296,7 +297,7 @@ static int start(struct job *job, const char *path, struct err *err)
         err_code(err, EXIT_USAGE, "--to wants http:// or https://");
         return -1;
     }
-    if (recorded_load(path, &job->recorded, err) || check_numbers(job, err))
+    if (replay_load(path, &job->recorded, err) || check_numbers(job, err))
         return -1;
     if (wishes->json)
         job->list = json_array();
@@ -345,7 +346,8 @@ int cmd_replay(int argc, char **argv)
         return EXIT_OK;
     if (rest.count != 1) {
         err_code(&err, EXIT_USAGE,
-                 "replay wants one HAR file, or the folder of a run");
+                 "replay wants one file: a HAR, a capture of 'mitmlab proxy "
+                 "-w', events, or the folder of a run");
         return cli_fail(&err);
     }
     signal(SIGPIPE, SIG_IGN); /* a server may hang up on what TLS sends */

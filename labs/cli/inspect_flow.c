@@ -118,10 +118,12 @@ bool inspect_shows(const struct inspect_flow *flow, const struct fact *fact,
             return false;
     if (fact_is(fact, "tls.alert"))
         return fact_number(fact, "code", 0) != 0; /* close_notify */
-    /* What went on as it came is told once. */
+    /* What went on as it came is told once; who saw one leg tells all. */
     bool message =
         fact_is(fact, "http.request") || fact_is(fact, "http.response");
-    bool upstream = text_is(fact->leg, "server") && flow->victim;
+    if (!flow->victim || !flow->server)
+        return true;
+    bool upstream = text_is(fact->leg, "server");
     bool came_here = fact_is(fact, "http.request") != upstream;
     return !message || came_here || is_changed(fact);
 }
@@ -244,9 +246,18 @@ static bool is_tls(const struct inspect_flow *flow)
 {
     for (size_t i = 0; i < flow->count; i++)
         if (fact_is(flow->facts[i], "tls.hello") ||
-            fact_is(flow->facts[i], "tls.done"))
+            fact_is(flow->facts[i], "tls.done") ||
+            (fact_is(flow->facts[i], "flow.open") &&
+             json_is_true(json_object_get(flow->facts[i]->data, "tls"))))
             return true;
     return false;
+}
+
+struct text inspect_host(struct record *record, const struct inspect_flow *flow,
+                         bool *out_tls)
+{
+    *out_tls = is_tls(flow);
+    return data_text(record, flow, "http.request", "host");
 }
 
 /* The address of a fact as a socket has it; false: it is none. */

@@ -34,6 +34,11 @@ void inspect_close(struct inspect *inspect);
 bool inspect_matches(struct record *record, const struct inspect_flow *flow,
                      const struct filter *filter);
 
+/* The host that its first request names, or empty; *out_tls: it is within
+ * TLS. */
+struct text inspect_host(struct record *record, const struct inspect_flow *flow,
+                         bool *out_tls);
+
 /* Is this fact worth a line? With `all` every one that says something. */
 bool inspect_shows(const struct inspect_flow *flow, const struct fact *fact,
                    bool all);

@@ -6,6 +6,7 @@
 
 #include "labs/report/facts.h"
 #include "labs/report/folder.h"
+#include "labs/report/record_har.h"
 #include "labs/report/record_packets.h"
 #include "proxy/capture/pcapng.h"
 
@@ -159,6 +160,17 @@ static bool is_classic(const uint8_t first[4])
     return false;
 }
 
+static int load_har(const char *path, struct record *out, struct err *err)
+{
+    struct buf lines = {0};
+    int rc = record_har(path, &lines, err);
+    if (!rc)
+        read_facts(out, &lines);
+    buf_free(&lines);
+    out->har = true;
+    return rc;
+}
+
 static int load_file(const char *path, struct record *out, struct err *err)
 {
     static const uint8_t section[] = {0x0a, 0x0d, 0x0d, 0x0a};
@@ -183,10 +195,13 @@ static int load_file(const char *path, struct record *out, struct err *err)
                  path, path);
         return -1;
     }
+    if (file >= 0 && record_is_har(path))
+        return load_har(path, out, err);
     if (file >= 0 && first[0] != '{') {
         err_code(err, EXIT_USAGE,
-                 "%s is neither a pcapng file nor a list of events; "
-                 "'mitmlab proxy -w FILE' and 'mitmlab run' write them",
+                 "%s is neither a pcapng file nor a list of events nor a HAR; "
+                 "'mitmlab proxy' writes them (-w, --json, --har), and "
+                 "'mitmlab run'",
                  path);
         return -1;
     }

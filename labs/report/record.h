@@ -2,7 +2,7 @@
  *
  * What was recorded, read back: a capture that has events in it
  * (`mitmlab proxy -w`), the folder of a run, an events.jsonl; or anybody's
- * pcapng file, of which facts are made as far as its packets tell them.
+ * pcapng or HAR file, of which facts are made as far as it tells them.
  *
  * Everything in it is hostile. */
 #ifndef LABS_REPORT_RECORD_H
@@ -16,6 +16,7 @@ struct record {
     struct capture_index *index; /* NULL: there is no capture */
     uint64_t lost;               /* bytes behind the last whole block */
     bool foreign;                /* no events: facts were made of packets */
+    bool har;                    /* the same: they were made of a HAR */
 };
 
 /* -1 with EXIT_USAGE when there is no such thing, or it is none of these. A

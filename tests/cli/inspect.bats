@@ -73,7 +73,7 @@ finish() {
     editcap -F pcapng old.pcap NEW.pcapng
     run -0 "$MITMLAB" inspect -r NEW.pcapng
     [[ $output == *"no events of ours"* ]]
-    [[ $output == *"GET /a"* ]]
+    [[ $output == *"GET /a"*"200 OK"* ]]
 }
 
 @test "the filters and frames that are printed are those of tshark" {
@@ -124,4 +124,50 @@ finish() {
         run ! grep -E "^.{$((columns + 1))}" <<<"$output"
         [ -z "$output" ]
     done
+}
+
+@test "a HAR is told flow by flow, and what it does not hold is said" {
+    captured --har out.har
+    curl -sS -m 10 -o /dev/null "$url/a?x=1"
+    printf '\0\1\377' | curl -sS -m 10 -o /dev/null --data-binary @- "$url/raw"
+    finish
+    run -0 --separate-stderr "$MITMLAB" inspect -r out.har
+    [[ $stderr == *"out.har is a HAR"*"mitmlab replay"* ]]
+    [[ $output == *"flow 1"*"to 127.0.0.1:"*"GET /a?x=1"*"200 OK"* ]]
+    [[ $output == *'POST /raw: \0\x01\xff'* ]]
+    [[ $output == *"2 flows"* ]]
+    run -0 "$MITMLAB" inspect -r out.har --filter 'method == POST'
+    [[ $output == *"1 flow of 2"* ]]
+    run -0 --separate-stderr "$MITMLAB" inspect -r out.har --json
+    [ "$(jq -c '[.events, (.flows | length), .flows[0].requests[0].host]' \
+        <<<"$output")" = "[false,2,\"${url#http://}\"]" ]
+}
+
+@test "other people's HAR, and what is none" {
+    cat >other.har <<'JSON'
+{
+  "log": {"version": "1.2", "entries": [
+    {"startedDateTime": "2026-10-21T09:28:00.5+02:00", "time": 250,
+     "request": {"method": "GET", "url": "https://shop.lab.test/basket", "headers": []},
+     "response": {"status": 200, "statusText": "OK", "headers": [],
+       "content": {"size": 5, "text": "aGVsbG8=", "encoding": "base64"}}},
+    {"request": {"method": "GET", "url": "wss://shop.lab.test/chat", "headers": [1, {}]},
+     "response": {"status": 101, "statusText": "", "headers": []},
+     "_webSocketMessages": [{"type": "send", "opcode": 1, "data": "hi", "time": 1}]},
+    {"request": {"url": 7}, "response": {"status": 0}}, 9
+  ]}
+}
+JSON
+    run -0 --separate-stderr "$MITMLAB" inspect -r other.har
+    [[ $output == *"shop.lab.test, in TLS"*"GET /basket"*"200 OK: hello"* ]]
+    [[ $output == *"ws text to server, 2 bytes: hi"* ]]
+    [[ $output == *"4 flows"* ]]
+    run -0 "$MITMLAB" inspect -r other.har --filter 'tls && path == /basket && time == 250'
+    [[ $output == *"1 flow of 4"* ]]
+    echo '{"log": {"entries": 7}}' >bad.har
+    run -2 "$MITMLAB" inspect -r bad.har
+    [[ $output == *"bad.har is no HAR file: it has no log.entries"* ]]
+    echo '{"log": {"entries": [' >bad.har
+    run -2 "$MITMLAB" inspect -r bad.har
+    [[ $output == *"bad.har is no HAR file"*line* ]]
 }

@@ -169,3 +169,48 @@ over_tls() {
     run -2 "$MITMLAB" replay old.har --to "$url" --times 0
     [[ $output == *"--times wants"* ]]
 }
+
+@test "a capture and its events are replayed like the HAR of the same traffic" {
+    in_background events.jsonl "$MITMLAB" proxy --json -w seen.pcapng \
+        --har seen.har --listen "127.0.0.1:0=$url"
+    for path in /a?x=1 /bytes; do
+        curl -sS -m 10 -o /dev/null -d "to=$path" \
+            "http://127.0.0.1:$(port_of events.jsonl)$path"
+    done
+    kill -TERM "${started[-1]}"
+    wait "${started[-1]}"
+    run -0 "$MITMLAB" replay seen.har
+    [ "${#lines[@]}" = 2 ]
+    listed=$output
+    for file in seen.pcapng events.jsonl; do
+        run -0 "$MITMLAB" replay "$file"
+        [ "$output" = "$listed" ]
+    done
+    mkdir run
+    cp events.jsonl run
+    run -0 "$MITMLAB" replay run
+    [ "$output" = "$listed" ]
+    run -0 "$MITMLAB" replay seen.pcapng --to "$url" --flow 2
+    [[ $output == *"the same as recorded"* ]]
+    [ "$(tail -1 asked)" = "POST /bytes HTTP/1.1" ]
+    # The attack of that name is given a HAR.
+    run -2 "$MITMLAB" proxy --listen "127.0.0.1:0=$url" \
+        --attack replay,file=seen.pcapng
+    [[ $output == *"is a capture, and a HAR is wanted"*"--har"* ]]
+}
+
+@test "what holds no requests is refused with what would" {
+    head -c 999 /dev/urandom | sed 's/^/x/' >noise
+    run -2 "$MITMLAB" replay noise
+    [[ $output == *"noise is nothing that replay reads: a HAR, a capture"* ]]
+    command -v editcap >/dev/null || lacks editcap
+    in_background events "$MITMLAB" proxy --json -w seen.pcapng \
+        --listen "127.0.0.1:0=$url"
+    curl -sS -m 10 -o /dev/null "http://127.0.0.1:$(port_of events)/"
+    kill -TERM "${started[-1]}"
+    wait "${started[-1]}"
+    editcap -F pcap seen.pcapng old.pcap
+    editcap -F pcapng old.pcap foreign.pcapng
+    run -2 "$MITMLAB" replay foreign.pcapng
+    [[ $output == *"none of our events"*"a HAR, a capture of 'mitmlab proxy -w'"* ]]
+}
