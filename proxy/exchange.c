@@ -220,11 +220,18 @@ static enum step step_both(struct exchange *exchange)
     return up == STEP_ON || down == STEP_ON ? STEP_ON : STEP_WAITS;
 }
 
+/* Before TLS 1.3 who hears a goodbye throws away what it has not sent yet (RFC
+ * 5246 7.2.1, RFC 8446 6.1). */
+static bool may_hear_bye(const struct end *server)
+{
+    return !server->tls.ssl || SSL_version(server->tls.ssl) >= TLS1_3_VERSION;
+}
+
 /* A victim that has asked its last still waits for the answer. */
 static void forward_half_close(struct exchange *exchange)
 {
     const struct half *request = &exchange->request;
-    if (request->state != HALF_DONE)
+    if (request->state != HALF_DONE || !may_hear_bye(request->to))
         return;
     end_decrypt(request->from, 1);
     if (!buf_len(half_input(request)) && request->from->hears == END_TOLD_BYE)
