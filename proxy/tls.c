@@ -8,6 +8,7 @@
 #include "proxy/verified.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -238,6 +239,19 @@ static SSL_CTX *make_context(const SSL_METHOD *method, bool tells_keys)
     return context;
 }
 
+/* A context that is made while memory is short may be lame: OpenSSL takes an
+ * algorithm for which it got no memory as one that this machine does not have,
+ * says nothing, and never offers it again. malloc(3) says so; `errno` was 0
+ * before. NULL then, and the next connection tries anew. */
+static SSL_CTX *unless_lame(SSL_CTX *context)
+{
+    if (!context || errno != ENOMEM)
+        return context;
+    SSL_CTX_free(context);
+    ERR_raise(ERR_LIB_SSL, ERR_R_MALLOC_FAILURE);
+    return NULL;
+}
+
 /* Ask victims for a certificate, and name those whose it should be. */
 static int ask_for_cert(SSL_CTX *context, const struct tls_terms *terms)
 {
@@ -256,6 +270,7 @@ static int ask_for_cert(SSL_CTX *context, const struct tls_terms *terms)
 static SSL_CTX *make_server_context(const struct tls_terms *terms,
                                     struct err *err)
 {
+    errno = 0;
     SSL_CTX *context = make_context(TLS_server_method(), !terms->no_keys);
     if (!context)
         return NULL;
@@ -266,7 +281,7 @@ static SSL_CTX *make_server_context(const struct tls_terms *terms,
     /* A forgery may be weak on purpose; the victim is to judge it, not we. */
     if (!policy_apply(&terms->victim, 0, context, err) &&
         !ask_for_cert(context, terms))
-        return context;
+        return unless_lame(context);
     SSL_CTX_free(context);
     return NULL;
 }
@@ -286,6 +301,7 @@ static int show_client_cert(SSL_CTX *context, const struct tls_terms *terms)
 static SSL_CTX *make_client_context(const struct tls_terms *terms,
                                     struct err *err)
 {
+    errno = 0;
     SSL_CTX *context = make_context(TLS_client_method(), !terms->no_keys);
     if (!context)
         return NULL;
@@ -296,7 +312,7 @@ static SSL_CTX *make_client_context(const struct tls_terms *terms,
     SSL_CTX_sess_set_new_cb(context, on_session);
     if (!policy_apply(&terms->server, 1, context, err) &&
         !show_client_cert(context, terms))
-        return context;
+        return unless_lame(context);
     SSL_CTX_free(context);
     return NULL;
 }

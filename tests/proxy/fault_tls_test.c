@@ -28,6 +28,44 @@ static void the_first_handshake_survives(void **state)
         .name = "tls", .scheme = "https", .stride = STRIDE, .hold = hold_tls});
 }
 
+/* How it went with the Nth allocation failing; nothing is left of it. */
+static int open_hungry(const struct tls_terms *terms, unsigned at)
+{
+    struct err err = ERR_INIT;
+    struct tls *tls;
+    hunger_arm(at, false);
+    memory.inside = true;
+    int rc = tls_open(terms, &tls, &err);
+    memory.inside = false;
+    hunger_disarm();
+    if (!rc)
+        tls_free(tls);
+    assert_true(!rc || *err.text);
+    return rc;
+}
+
+/* What all connections share is complete, or not there: OpenSSL goes without
+ * an algorithm for which it gets no memory, and does not say so. */
+static void contexts_are_whole_or_none(void **state)
+{
+    (void)state;
+    struct tls_terms terms = {.trust = authorities.trust};
+    struct err err = ERR_INIT;
+    for (int i = 0; i < 2; i++) /* some things are made once a process */
+        assert_int_equal(open_hungry(&terms, UINT_MAX), 0);
+    unsigned at = memory.count; /* so many without contexts */
+    assert_int_equal(policy_parse("versions=1.3", &terms.server, &err), 0);
+    for (;; at++) {
+        int rc = open_hungry(&terms, at);
+        if (!memory.failed && rc)
+            fail_msg("refused without a fault");
+        if (!memory.failed)
+            break;
+        if (!rc)
+            fail_msg("made although allocation %u failed", at);
+    }
+}
+
 /* The leaf is there, and the server's chain has verified. */
 static void another_handshake_survives(void **state)
 {
@@ -190,6 +228,7 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_handshake_survives),
+        cmocka_unit_test(contexts_are_whole_or_none),
         cmocka_unit_test(another_handshake_survives),
         cmocka_unit_test(tls_12_with_all_its_trimmings_survives),
         cmocka_unit_test(connect_survives),

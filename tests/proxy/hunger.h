@@ -42,6 +42,8 @@ static bool fails(void)
     unsigned now = memory.count++;
     bool bad = memory.for_ever ? now >= memory.at : now == memory.at;
     memory.failed += bad;
+    if (bad)
+        errno = ENOMEM; /* malloc(3) says so */
     return bad;
 }
 
