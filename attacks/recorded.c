@@ -143,10 +143,11 @@ static void take_request(struct recorded *recorded, struct recorded_flow *flow,
     take_fields(recorded, from, request);
     take_body(recorded, post, *text_of(post, "comment") == 'b', request);
     /* What was sent has one size only, and that is of the coded body. */
+    const json_t *size = json_object_get(from, "bodySize");
+    flow->request_size = json_is_integer(size) ? json_integer_value(size) : -1;
     bool coded = request->coding != CODEC_IDENTITY && buf_len(&request->body);
-    flow->request_whole =
-        (coded || is_whole(json_object_get(from, "bodySize"), request)) &&
-        !strstr(text_of(post, "comment"), "the first bytes");
+    flow->request_whole = (coded || is_whole(size, request)) &&
+                          !strstr(text_of(post, "comment"), "the first bytes");
 }
 
 static void take_response(struct recorded *recorded, struct recorded_flow *flow,

@@ -16,6 +16,7 @@ struct recorded_flow {
     struct message request, response; /* decoded; sending puts the rest right */
     bool answered;                    /* there is a response */
     bool request_whole, response_whole; /* the body was kept to its end */
+    long long request_size; /* of its body as it travelled; -1: unknown */
     uint64_t ms;
 };
 

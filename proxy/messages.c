@@ -13,10 +13,6 @@
 #include <string.h>
 #include <strings.h>
 
-enum {
-    LOG_MOST = 4 * 1024, /* bytes of a message in its event */
-};
-
 /* One direction. */
 struct way {
     struct websocket_reader reader;
@@ -66,7 +62,7 @@ struct messages *messages_open(struct relay *relay, const char *protocol,
     if (!messages)
         return NULL;
     bool whole = wanted || (options->on_line && options->line_bodies);
-    size_t most = whole ? wish_most(relay) : LOG_MOST;
+    size_t most = whole ? wish_most(relay) : note_kept();
     keep_request(messages, &relay->exchange.line);
     messages->relay = relay;
     messages->wanted = wanted;
@@ -104,15 +100,18 @@ static void tell(const struct end *end, bool came_in, uint64_t at, uint64_t len,
     where.dir = up ? DIR_UP : DIR_DOWN;
     where.at = at;
     where.len = len;
+    struct buf body = {0};
+    size_t shown = message->len < note_kept() ? message->len : note_kept();
+    if (event_append_text(&body, message->bytes, shown, shown))
+        return; /* memory is out */
     event("websocket.message", &where,
           "\"opcode\":\"%s\",\"bytes\":%" PRIu64
-          ",\"compressed\":%s,\"changed\":%s,%s\"whole\":%s,\"body\":%s",
+          ",\"compressed\":%s,\"changed\":%s,%s\"whole\":%s,\"body\":%.*s",
           websocket_opcode_name(message->opcode), message->size,
           message->compressed ? "true" : "false", changed ? "true" : "false",
           dropped ? "\"dropped\":true," : "", message->cut ? "false" : "true",
-          event_text(message->bytes,
-                     message->len < LOG_MOST ? message->len : LOG_MOST,
-                     LOG_MOST));
+          (int)buf_len(&body), (char *)buf_head(&body));
+    buf_free(&body);
 }
 
 /* ---- lines --------------------------------------------------------------- */

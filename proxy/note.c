@@ -11,10 +11,23 @@
 #include <string.h>
 
 enum {
-    SHOWN_MOST = 4096,      /* of a body, in an event */
-    CODED_MOST = 64 * 1024, /* of a body that is to be decoded first */
+    SHOWN_USUALLY = 4096,     /* of a body, in an event */
+    CODED_MOST = 64 * 1024,   /* of a body that is to be decoded first */
+    CLEAR_MOST = 1024 * 1024, /* of what is decoded for it */
     FIELD_MOST = 16 * 1024,
 };
+
+static size_t shown_most = SHOWN_USUALLY;
+
+void note_keep(size_t most)
+{
+    shown_most = most ? most : SHOWN_USUALLY;
+}
+
+size_t note_kept(void)
+{
+    return shown_most;
+}
 
 /* ---- heads as JSON ------------------------------------------------------- */
 
@@ -118,7 +131,9 @@ void note_head(struct note *note, const struct end *from,
 
 static size_t room_of(const struct note *note)
 {
-    size_t most = note->coding == CODEC_IDENTITY ? SHOWN_MOST : CODED_MOST;
+    size_t most = shown_most;
+    if (note->coding != CODEC_IDENTITY && most < CODED_MOST)
+        most = CODED_MOST;
     return most - buf_len(&note->body);
 }
 
@@ -146,13 +161,13 @@ void note_changed(struct note *note, const struct message *message)
     note->sent_bytes = message->has_body ? len : 0;
     if (message->has_body && len)
         (void)buf_append(&note->sent_body, buf_head(&message->body),
-                         len < SHOWN_MOST ? len : SHOWN_MOST);
+                         len < shown_most ? len : shown_most);
 }
 
 void note_sent_body(struct note *note, const void *bytes, size_t len)
 {
     size_t have = buf_len(&note->sent_body);
-    size_t room = have < SHOWN_MOST ? SHOWN_MOST - have : 0;
+    size_t room = have < shown_most ? shown_most - have : 0;
     note->sent_bytes += len;
     if (note->open && len && room)
         (void)buf_append(&note->sent_body, bytes, len < room ? len : room);
@@ -206,7 +221,8 @@ static void decode_body(struct note *note)
         note->body_bytes != buf_len(&note->body) || !note->body_bytes)
         return;
     if (codec_decode(note->coding, buf_head(&note->body), buf_len(&note->body),
-                     CODED_MOST * 16, &clear, &why)) {
+                     shown_most > CLEAR_MOST ? shown_most : CLEAR_MOST, &clear,
+                     &why)) {
         buf_free(&clear);
         return;
     }
@@ -235,21 +251,32 @@ static void write_one(const struct note *note, bool sent, bool own_body,
                       const struct event_where *where, bool whole)
 {
     char stream[32] = "", measures[96];
+    struct buf text = {0};
     const struct buf *head =
         sent && buf_len(&note->sent_head) ? &note->sent_head : &note->head;
     const struct buf *body = own_body ? &note->sent_body : &note->body;
-    size_t shown = buf_len(body) < SHOWN_MOST ? buf_len(body) : SHOWN_MOST;
+    size_t shown = buf_len(body) < shown_most ? buf_len(body) : shown_most;
     uint32_t number = sent ? note->sent_stream : note->stream;
     if (number)
         snprintf(stream, sizeof stream, "\"stream\":%" PRIu32 ",", number);
     add_measures(note, own_body, measures, sizeof measures);
+    /* What does not fit in memory is not shown. */
+    if (shown > SHOWN_USUALLY &&
+        event_append_text(&text, buf_head(body), shown, shown))
+        shown = 0;
+    const char *small = event_text(
+        shown ? buf_head(body) : (uint8_t *)"",
+        shown < SHOWN_USUALLY ? shown : SHOWN_USUALLY, SHOWN_USUALLY);
+    bool large = shown > SHOWN_USUALLY;
     event(note->kind == HTTP1_REQUEST ? "http.request" : "http.response", where,
-          "%s%.*s,\"body\":%s,\"body_bytes\":%" PRIu64
+          "%s%.*s,\"body\":%.*s,\"body_bytes\":%" PRIu64
           ",%s,\"whole\":%s,\"changed\":%s",
           stream, (int)buf_len(head), (char *)buf_head(head),
-          event_text(shown ? buf_head(body) : (uint8_t *)"", shown, SHOWN_MOST),
+          (int)(large ? buf_len(&text) : strlen(small)),
+          large ? (char *)buf_head(&text) : small,
           own_body ? note->sent_bytes : note->body_bytes, measures,
           whole ? "true" : "false", sent && note->changed ? "true" : "false");
+    buf_free(&text);
 }
 
 void note_write(struct note *note, const struct end *from, const struct end *to,

@@ -45,6 +45,17 @@ struct note_line {
     uint64_t began;                         /* of the loop's milliseconds */
 };
 
+/* How many bytes of each body events show (and messages of WebSockets); 0: 4
+ * KiB. Process-wide; said before there is a relay.
+ *
+ * What a message keeps for it: as it came at most this, or 64 KiB if that is
+ * more and the body has to be decoded first; the same again, without the 64
+ * KiB, if a hook changed it. So two such pairs a connection of HTTP/1.1, and
+ * two a stream of HTTP/2, until the message has ended. */
+enum { NOTE_BODY_MOST = 4 << 20 };
+void note_keep(size_t most);
+size_t note_kept(void);
+
 void note_head(struct note *note, const struct end *from,
                const struct http1_head *head, const char *bytes);
 void note_body(struct note *note, const void *bytes, size_t len);

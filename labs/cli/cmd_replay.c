@@ -80,21 +80,33 @@ static void print_flow(const struct recorded_flow *flow)
     print_escaped(flow->url);
 }
 
+/* Of how much; "" where the file does not say. */
+static void size_words(const struct recorded_flow *flow, char *room,
+                       size_t size)
+{
+    room[0] = 0;
+    if (flow->request_size > (long long)buf_len(&flow->request.body))
+        snprintf(room, size, " (of %lld)", flow->request_size);
+}
+
 static void list_flow(struct job *job, const struct recorded_flow *flow)
 {
     if (job->list) {
         json_array_append_new(
             job->list,
-            json_pack("{s:i, s:s, s:s, s:i, s:I}", "number", (int)flow->number,
-                      "method", flow->request.method, "url", flow->url,
-                      "status", flow->response.status, "bytes",
-                      (json_int_t)buf_len(&flow->response.body)));
+            json_pack("{s:i, s:s, s:s, s:i, s:I, s:b}", "number",
+                      (int)flow->number, "method", flow->request.method, "url",
+                      flow->url, "status", flow->response.status, "bytes",
+                      (json_int_t)buf_len(&flow->response.body), "whole",
+                      flow->request_whole));
         return;
     }
     print_flow(flow);
     if (flow->answered)
         printf(" -> %d, %zu bytes", flow->response.status,
                buf_len(&flow->response.body));
+    if (!flow->request_whole)
+        fputs("  (request cut)", stdout);
     if (*flow->comment) {
         fputs("  (", stdout);
         print_escaped(flow->comment);
@@ -240,9 +252,13 @@ static int replay_one(struct job *job, struct recorded_flow *flow,
                       struct err *err)
 {
     if (!flow->request_whole) {
+        char size[48];
+        size_words(flow, size, sizeof size);
         fprintf(stderr,
-                "mitmlab: flow %u is left out: its body was not kept whole\n",
-                flow->number);
+                "mitmlab: flow %u is left out: only the first %zu bytes%s of "
+                "its body were recorded; 'mitmlab proxy --keep-bodies KIB' "
+                "records more\n",
+                flow->number, buf_len(&flow->request.body), size);
         return 0;
     }
     if (prepare(job, flow, err))

@@ -5,9 +5,13 @@
 #include "labs/report/keep.h"
 #include "proxy/capture/wire.h"
 #include "proxy/event.h"
+#include "proxy/note.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* Most forms and pages; more would make large HARs of every picture. */
+enum { HAR_USUALLY_KIB = 64 };
 
 struct proxy_keep {
     struct wire *wire; /* NULL: no capture is wanted */
@@ -24,16 +28,22 @@ static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
                                &wishes->keep.capture});
     option_row(rows, (struct option){"har", 0, OPTION_TEXT, "FILE.har",
                                      "At the end, every HTTP message as HAR "
-                                     "1.2, with 4 KiB of each body",
+                                     "1.2",
                                      &wishes->keep.har});
+    option_row(rows, (struct option){"keep-bodies", 0, OPTION_NUMBER, "KIB",
+                                     "Of each body in events and the HAR (4, "
+                                     "with --har 64; at most 4096). Only whole "
+                                     "requests can be replayed",
+                                     &wishes->keep.bodies});
 }
 
 /* Those that a HAR is made of. */
 static bool is_for_har(const char *line, size_t len)
 {
     static const char *const kinds[] = {
-        "\"kind\":\"http.request\"", "\"kind\":\"http.response\"",
-        "\"kind\":\"websocket.message\"", "\"kind\":\"tls.done\""};
+        "\"kind\":\"http.request\"",      "\"kind\":\"http.response\"",
+        "\"kind\":\"websocket.message\"", "\"kind\":\"tls.done\"",
+        "\"kind\":\"attack.changed\"",    "\"kind\":\"rule.acted\""};
     enum { HEAD = 200 }; /* in which the kind stands */
     for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (memmem(line, len < HEAD ? len : HEAD, kinds[i], strlen(kinds[i])))
@@ -50,9 +60,25 @@ static void on_event(void *context, const char *line, size_t len)
         fwrite(line, 1, len, keep->told);
 }
 
+static int take_bodies(const struct proxy_wishes *wishes, struct err *err)
+{
+    long long kib = wishes->keep.bodies;
+    if (kib < 0 || kib > NOTE_BODY_MOST >> 10) {
+        err_code(err, EXIT_USAGE, "--keep-bodies wants 1 to %d KiB",
+                 NOTE_BODY_MOST >> 10);
+        return -1;
+    }
+    if (!kib && wishes->keep.har)
+        kib = HAR_USUALLY_KIB;
+    note_keep((size_t)kib << 10);
+    return 0;
+}
+
 static int take(const struct proxy_wishes *wishes, struct proxy_setup *setup,
                 struct err *err)
 {
+    if (take_bodies(wishes, err))
+        return -1;
     const char *capture = wishes->keep.capture, *har = wishes->keep.har;
     if (!capture && !har)
         return 0;

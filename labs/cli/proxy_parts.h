@@ -35,6 +35,7 @@ struct proxy_wishes {
     } hold;
     struct {
         const char *capture, *har;
+        long long bodies;
     } keep;
     struct {
         bool json, trace, quiet;

@@ -12,7 +12,8 @@
 enum {
     ENTRIES_MOST = 10000,
     TLS_MOST = 4000,
-    NEAR = 200, /* entries back, in which the other account of one is */
+    NEAR = 200,        /* entries back, in which the other account of one is */
+    NEAR_FACTS = 2000, /* back, in which it is told who changed a message */
 };
 
 struct entry {
@@ -245,6 +246,41 @@ static json_t *comment_of(const struct entry *entry)
     return json_string(text);
 }
 
+/* Rules and replacements are told of before the message, on its connection;
+ * in HTTP/2 nobody says of which stream, so there it is not known. */
+static void add_changes(struct report *report, const struct fact *message,
+                        bool answered, json_t *json)
+{
+    const char *came = text_is(message->leg, "server") ? "victim" : "server";
+    json_t *rules = json_array();
+    long long count = 0, back = 0;
+    if (!is_true(message, "changed")) {
+        json_decref(rules);
+        return;
+    }
+    for (const struct fact *it = message;
+         it-- > report->facts && back++ < NEAR_FACTS && !stream_of(message);) {
+        if (it->flow != message->flow || !text_same(it->place, message->place))
+            continue;
+        bool here =
+            text_is(it->leg, came) || (answered && text_is(it->leg, "victim"));
+        if (text_same(it->kind, message->kind) &&
+            text_same(it->leg, message->leg))
+            break;
+        if (fact_is(it, "attack.changed") && text_same(it->leg, message->leg))
+            count += fact_number(it, "count", 0);
+        else if (fact_is(it, "rule.acted") && here)
+            json_array_insert_new(
+                rules, 0, har_text(fact_bytes(report, it, "text"), NULL));
+    }
+    json_object_set_new(json, "_changed", json_true());
+    if (count)
+        json_object_set_new(json, "_replacements", json_integer(count));
+    if (json_array_size(rules))
+        json_object_set(json, "_rules", rules);
+    json_decref(rules);
+}
+
 static long long us_of(const struct fact *fact)
 {
     return fact ? fact_number(fact, "us", 0) : 0;
@@ -292,6 +328,11 @@ static json_t *entry_json(const struct pairing *pairing,
         "response", har_response(pairing->report, entry->response), "cache",
         "comment", comment_of(entry));
     add_times(entry, json);
+    add_changes(pairing->report, request, false,
+                json_object_get(json, "request"));
+    if (entry->response)
+        add_changes(pairing->report, entry->response, !entry->server,
+                    json_object_get(json, "response"));
     if (far->acceptor.len)
         json_object_set_new(json, "serverIPAddress",
                             har_text(far->acceptor, NULL));

@@ -304,6 +304,18 @@ static const char *comment_on(const struct kept *kept)
     return NULL;
 }
 
+/* What was posted, name by name, if it is a form. */
+static json_t *params(struct report *report, const struct fact *fact,
+                      const struct kept *kept, bool utf8)
+{
+    if (utf8 && is_type(fact, "application/x-www-form-urlencoded"))
+        return form(report, kept->bytes);
+    if (is_type(fact, "multipart/form-data") && !kept->coded)
+        return har_multipart(
+            kept->bytes, json_string_value(har_field(fact, "content-type")));
+    return json_array();
+}
+
 static void add_post(struct report *report, const struct fact *fact,
                      json_t *request)
 {
@@ -312,11 +324,8 @@ static void add_post(struct report *report, const struct fact *fact,
     if (!kept.size && !kept.bytes.len)
         return;
     json_t *text = har_text(kept.bytes, &utf8);
-    json_t *post =
-        json_pack("{s:o, s:o}", "mimeType", type_of(fact), "params",
-                  utf8 && is_type(fact, "application/x-www-form-urlencoded")
-                      ? form(report, kept.bytes)
-                      : json_array());
+    json_t *post = json_pack("{s:o, s:o}", "mimeType", type_of(fact), "params",
+                             params(report, fact, &kept, utf8));
     if (kept.bytes.len)
         json_object_set_new(post, "text",
                             utf8 ? json_incref(text)

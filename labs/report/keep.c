@@ -13,7 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { COMMENTS_MOST = 20000 };
+enum {
+    COMMENTS_MOST = 20000,
+    TOLD_MOST = 256 << 20, /* bytes of events that become a HAR */
+};
 
 /* ---- comments ------------------------------------------------------------ */
 
@@ -107,7 +110,7 @@ int keep_har_check(const char *path, struct err *err)
     return -1;
 }
 
-/* All that was told, or its first EVENTS_BYTES_MOST bytes. */
+/* All that was told, or its first TOLD_MOST bytes. */
 static int read_told(FILE *told, struct buf *out, bool *out_cut)
 {
     size_t got;
@@ -118,7 +121,7 @@ static int read_told(FILE *told, struct buf *out, bool *out_cut)
             return -1;
         got = fread(room, 1, 64 << 10, told);
         buf_filled(out, got);
-        *out_cut = buf_len(out) > EVENTS_BYTES_MOST;
+        *out_cut = buf_len(out) > TOLD_MOST;
     } while (got && !*out_cut);
     return ferror(told) ? -1 : 0;
 }
@@ -150,9 +153,14 @@ int keep_har(const char *path, FILE *told, const char *version, struct err *err)
     if (read_told(told, &lines, &cut)) {
         err_set(err, "%s: the events could not be read back", path);
     } else {
+        if (cut)
+            report_problem(&report,
+                           "there were more than %d MiB of messages, and the "
+                           "first are in it (--keep-bodies makes them smaller)",
+                           TOLD_MOST >> 20);
         facts_read(&report,
                    (struct text){(char *)buf_head(&lines), buf_len(&lines)},
-                   cut);
+                   false);
         rc = save_har(path, &report, err);
     }
     if (!rc && report.problems_count)

@@ -20,7 +20,7 @@ enum {
     RESULT_BYTES_MOST = 32 << 20,
     EVENTS_BYTES_MOST = 64 << 20,
     EVENTS_MOST = 100000,
-    EVENT_LINE_MOST = 4 << 20,
+    EVENT_LINE_MOST = 32 << 20, /* a body of 4 MiB, with every byte escaped */
     TRANSCRIPT_BYTES_MOST = 4 << 20,
     LIST_MOST = 1000, /* steps, expectations, pieces of evidence, ... */
     PLACES_MOST = 8,

@@ -31,14 +31,22 @@ static int collect(const char *path, struct record *record, struct buf *out,
     int rc;
     if (pcapng_open(path, &file, err))
         return -1;
-    while ((rc = pcapng_file_next(file, &block, err)) > 0)
-        if (block.kind == PCAPNG_EVENTS &&
-            buf_len(out) + block.events.len <= EVENTS_BYTES_MOST &&
-            buf_append(out, block.events.bytes, block.events.len)) {
+    bool beyond = false;
+    while ((rc = pcapng_file_next(file, &block, err)) > 0) {
+        if (block.kind != PCAPNG_EVENTS)
+            continue;
+        beyond |= buf_len(out) + block.events.len > EVENTS_BYTES_MOST;
+        if (!beyond && buf_append(out, block.events.bytes, block.events.len)) {
             err_set(err, "read %s: out of memory", path);
             rc = -1;
             break;
         }
+    }
+    if (beyond)
+        report_problem(&record->report,
+                       "there are more than %d MiB of events in the capture; "
+                       "the first are used",
+                       EVENTS_BYTES_MOST >> 20);
     if (!rc && !stat(path, &about))
         record->lost = (uint64_t)about.st_size - pcapng_file_whole(file);
     pcapng_close(file);

@@ -80,7 +80,7 @@ entry() {
     [ "$(wc -c <bytes)" = 256 ]
     [ "$(entry /bytes .response.content.encoding)" = base64 ]
     [ "$(entry /big '.response.content|[.size,(.text|length),.comment]')" = \
-        '[10485760,4096,"only the first bytes were kept"]' ]
+        '[10485760,65536,"only the first bytes were kept"]' ]
     [ "$(entry /raw '.request|[.bodySize,.postData.text]')" = \
         '[3,"\u0000\u0001ÿ"]' ]
 }
@@ -150,5 +150,59 @@ entry() {
         [ "$(entry "/$name" '[.request.httpVersion,.response.httpVersion]')" = \
             '["HTTP/2","HTTP/2"]' ]
         [[ $(entry "/$name" .response.content.text) == "GET /$name "* ]]
+    done
+}
+
+@test "forms with files are listed name by name" {
+    recorded
+    printf 'a\377b' >bytes.bin
+    printf 'two\r\nlines' >text.txt
+    get -F 'name=Kofi & Co' -F 'note=' -F 'up=@bytes.bin' \
+        -F 'doc=@text.txt;type=text/plain' "$url/form"
+    get -H 'Content-Type: multipart/form-data; boundary="x y"' --data-binary \
+        $'--x y\r\nContent-Disposition: form-data; name=a\r\n\r\ncut off' "$url/short"
+    get -H 'Content-Type: multipart/form-data; boundary=' -d '--' "$url/none"
+    get -H 'Content-Type: multipart/form-data; boundary=x' -d '--x' "$url/end"
+    finish
+    [ "$(entry /form '.request.postData.params|map([.name,.value,.fileName,.contentType])')" = \
+        '[["name","Kofi & Co",null,null],["note","",null,null],["up",null,"bytes.bin","application/octet-stream"],["doc","two\r\nlines","text.txt","text/plain"]]' ]
+    [ "$(entry /form '.request.postData.params[2].comment')" = 'bytes, and no text' ]
+    [ "$(entry /short '.request.postData.params')" = \
+        '[{"name":"a","value":"cut off","comment":"only the first bytes were kept"}]' ]
+    [ "$(entry /none '.request.postData.params')" = '[]' ]
+    [ "$(entry /end '.request.postData.params')" = '[]' ]
+}
+
+@test "a message that was changed says by which rules, and in how many places" {
+    recorded --rule 'request && path == /a : replace body alice mallory' \
+        --rule 'response && path == /a : set header X-Lab yes' \
+        --rule 'path == /own : answer 418 tea'
+    get -d 'alice,alice' "$url/a"
+    get "$url/own"
+    get -d 'alice' "$url/b"
+    finish
+    run -0 jq -c '.log.entries[] | [.request._changed, .request._replacements,
+        .request._rules, .response._changed, .response._rules]' out.har
+    [ "${lines[0]}" = '[null,null,null,true,["response && path == /a : set header X-Lab yes"]]' ]
+    [ "${lines[1]}" = '[true,2,["request && path == /a : replace body alice mallory"],null,null]' ]
+    [ "${lines[2]}" = '[null,null,null,true,["path == /own : answer 418 tea"]]' ]
+    [ "${lines[3]}" = '[null,null,null,null,null]' ]
+}
+
+@test "--keep-bodies says how much of each body is kept" {
+    recorded --keep-bodies 256
+    head -c 200000 /dev/zero | tr '\0' z >long
+    get --data-binary @long "$url/long"
+    finish
+    [ "$(entry /long '[.request.bodySize,(.request.postData.text|length),.request.postData.comment]')" = \
+        '[200000,200000,null]' ]
+    recorded --keep-bodies 1
+    get --data-binary @long "$url/long"
+    finish
+    [ "$(entry /long '[.request.bodySize,(.request.postData.text|length),.request.postData.comment]')" = \
+        '[200000,1024,"only the first bytes were kept"]' ]
+    for kib in -1 4097; do
+        run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --keep-bodies "$kib"
+        [[ $output == *"--keep-bodies wants"* ]]
     done
 }

@@ -39,6 +39,7 @@ JSON
     run -0 "$MITMLAB" replay old.har
     [ "${lines[0]}" = "1  GET http://bank.lab.test/a?x=1 -> 200, 5 bytes  (first)" ]
     [ "${lines[1]}" = "2  POST http://bank.lab.test/pay -> 404, 3 bytes" ]
+    [ "${lines[2]}" = "3  PUT http://bank.lab.test/cut -> 200, 4 bytes  (request cut)" ]
     [ "${#lines[@]}" = 4 ]
     run -0 "$MITMLAB" replay old.har --filter 'method == POST'
     [ "${#lines[@]}" = 1 ]
@@ -49,7 +50,7 @@ JSON
 
 @test "what was recorded is asked again, and the difference is told" {
     run -0 --separate-stderr "$MITMLAB" replay old.har --to "$url"
-    [[ $stderr == *"flow 3 is left out"* ]]
+    [[ $stderr == *"flow 3 is left out: only the first 18 bytes (of 9000) of its body were recorded; 'mitmlab proxy --keep-bodies KIB'"* ]]
     [[ ${lines[0]} == "1  GET http://bank.lab.test/a?x=1: was 200, is 200, "* ]]
     [[ $output == *"- X-Gone: 1"* ]]
     [[ $output == *"- Content-Type: text/html"* ]]
@@ -213,4 +214,23 @@ over_tls() {
     editcap -F pcapng old.pcap foreign.pcapng
     run -2 "$MITMLAB" replay foreign.pcapng
     [[ $output == *"none of our events"*"a HAR, a capture of 'mitmlab proxy -w'"* ]]
+}
+
+@test "a long request is replayed if enough of it was kept, else it is said" {
+    head -c 150000 /dev/zero | tr '\0' z >long
+    for kept in 200 ''; do
+        in_background events "$MITMLAB" proxy --json --har long.har \
+            ${kept:+--keep-bodies "$kept"} --listen "127.0.0.1:0=$url"
+        curl -sS -m 10 -o /dev/null --data-binary @long \
+            "http://127.0.0.1:$(port_of events)/bytes"
+        kill -TERM "${started[-1]}"
+        wait "${started[-1]}"
+        run -0 "$MITMLAB" replay long.har --to "$url"
+        if [ "$kept" ]; then
+            [[ $output == *"the same as recorded"* ]]
+        else
+            [[ $output == *"only the first 65536 bytes (of 150000) of its body"* ]]
+        fi
+    done
+    [ "$(grep -c 'POST /bytes' asked)" = 3 ]
 }
