@@ -185,7 +185,11 @@ static enum step send_changed(struct exchange *exchange, struct half *half)
         return STEP_ON;
     }
     follow_method(exchange, half);
-    note_changed(&half->note, &half->message);
+    /* That a URL became a path is no change that anybody made. */
+    if (half->forwards && !half->edited && !half->mill)
+        note_translated(&half->note, &half->message);
+    else
+        note_changed(&half->note, &half->message);
     if (half != &exchange->request || half->edited)
         half_changed(exchange, half);
     if (half == &exchange->request)

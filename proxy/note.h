@@ -77,7 +77,8 @@ void note_body_again(struct note *note);
 /* As note_head(), of a message that is no run of bytes. */
 void note_message(struct note *note, const struct message *message, uint64_t at,
                   uint32_t stream);
-/* It goes out in another version of HTTP than it came in. */
+/* It goes out in another version of HTTP than it came in, or by a path where
+ * it came with a URL; nobody changed it. */
 void note_translated(struct note *note, const struct message *message);
 
 /* A hook answers in the server's place; note_changed() says what. */

@@ -1,6 +1,8 @@
 # HAR 1.2, what must be there: true, or a sentence for each entry that is not.
 def texts(f): all(f; type == "string");
 def pairs: type == "array" and all(.[]; texts(.name, .value));
+# Of what was posted; a file of bytes has no text.
+def params: type == "array" and all(.[]; texts(.name, (.value // "")));
 def size: type == "number" and . == floor and . >= -1;
 def iso: test("^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$");
 
@@ -9,7 +11,7 @@ def request:
   and all(.cookies, .headers, .queryString; pairs)
   and all(.headersSize, .bodySize; size)
   and (.postData | . == null or
-       (texts(.mimeType) and (.params | pairs)));
+       (texts(.mimeType) and (.params | params)));
 
 def response:
   texts(.statusText, .httpVersion, .redirectURL)
