@@ -244,9 +244,10 @@ static void set_reason(lua_State *lua, struct script_view *view)
 
 static void set_status(lua_State *lua, struct script_view *view)
 {
-    lua_Integer status = luaL_checkinteger(lua, 3);
-    luaL_argcheck(lua, status >= 200 && status <= 599, 3,
-                  "a status is 200 to 599");
+    int known;
+    lua_Integer status = lua_tointegerx(lua, 3, &known);
+    if (!known || status < 200 || status > 599)
+        luaL_error(lua, "flow.status wants a number from 200 to 599");
     view->message->status = (int)status;
 }
 
@@ -463,12 +464,26 @@ static bool same_body(lua_State *lua, struct script_view *view)
            (!len || !memcmp(text, buf_head(body), len));
 }
 
+/* Lua's own words for it would speak of an argument #3. */
+static void want_text(lua_State *lua, const struct member *member)
+{
+    if (member->kind == KIND_QUESTION || member->set == set_status ||
+        lua_isstring(lua, 3))
+        return;
+    luaL_error(lua, "flow.%s wants a text, not %s%s", member->name,
+               luaL_typename(lua, 3),
+               member->set == set_body && lua_isnil(lua, 3)
+                   ? "; \"\" is one that is empty"
+                   : "");
+}
+
 static int on_flow_newindex(lua_State *lua)
 {
     struct script_view *view = check_view(lua, FLOW_TYPE);
     const struct member *member = check_member(lua);
     if (!may_assign(view, member))
         return luaL_error(lua, "flow.%s cannot be assigned here", member->name);
+    want_text(lua, member);
     if (member->set == set_body && same_body(lua, view))
         return 0;
     will_change(lua, view);
@@ -505,8 +520,13 @@ static int on_headers_newindex(lua_State *lua)
         message_remove_field(view->message, name);
         return 0;
     }
+    if (!lua_isstring(lua, 3))
+        return luaL_error(lua,
+                          "headers[\"%s\"] wants a text, or nil that removes "
+                          "it, not a %s",
+                          name, luaL_typename(lua, 3));
     size_t len;
-    const char *value = luaL_checklstring(lua, 3, &len);
+    const char *value = lua_tolstring(lua, 3, &len);
     if (strlen(value) != len || message_set_field(view->message, name, value))
         return luaL_error(lua,
                           "\"%s\" is no name, or its value no value, of "

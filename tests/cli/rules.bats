@@ -212,3 +212,35 @@ LUA
             "$MITMLAB" help rules >help; grep -q "^$words" help
         done
 }
+
+@test "what a script assigns wrongly is said in its own words" {
+    cat >edit.lua <<'LUA'
+local wrong = {
+  nil_body = function(flow) flow.body = nil end,
+  table_body = function(flow) flow.body = {} end,
+  method = function(flow) flow.method = true end,
+  field = function(flow) flow.headers["X"] = {} end,
+  status = function(flow) flow.status = 99 end,
+  word = function(flow) flow.status = "ok" end,
+}
+function on_request(flow)
+  local act = wrong[flow.path:sub(2)]
+  if act and flow.path ~= "/status" and flow.path ~= "/word" then act(flow) end
+end
+function on_response(flow)
+  local act = wrong[flow.path:sub(2)]
+  if act then act(flow) end
+end
+LUA
+    proxy --script edit.lua
+    for path in nil_body table_body method field status word; do
+        get -o /dev/null "$url/$path"
+    done
+    run -0 sed -n 's/.*"kind":"script.error".*"sentence":"\(.*\)"}}$/\1/p' events
+    [[ $output == *'flow.body wants a text, not nil; \"\" is one that is empty'* ]]
+    [[ $output == *'flow.body wants a text, not table'* ]]
+    [[ $output == *'flow.method wants a text, not boolean'* ]]
+    [[ $output == *'headers[\"X\"] wants a text, or nil that removes it, not a table'* ]]
+    [ "$(grep -c 'flow.status wants a number from 200 to 599' <<<"$output")" = 2 ]
+    [[ $output != *"#3"* ]]
+}

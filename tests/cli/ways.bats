@@ -101,6 +101,9 @@ saw() {
     [ "$(grep -c 'Re-using existing connection' talk)" = 2 ]
     saw proxy.asked '"host":"shop.lab.test".*"login":"u:p"'
     grep '"kind":"http.request"' shop.jsonl | grep -q '"target":"/"'
+    # That a URL became a path is no change that anybody made.
+    saw http.request '"leg":"server".*"target":"/"'
+    ! grep '"kind":"http.request"' proxy.jsonl | grep '"changed":true'
     ! grep -i 'proxy-' bank.jsonl
 }
 
