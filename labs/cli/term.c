@@ -11,7 +11,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { NARROWEST = 40, WIDEST = 200, USUAL = 80 };
+enum {
+    NARROWEST = 40,
+    WIDEST = 200,
+    USUAL = 80,
+    ROOM_LEAST = 20, /* columns for text beside a head */
+};
 
 unsigned term_width(int fd)
 {
@@ -123,6 +128,17 @@ static size_t columns_of(const char *text, size_t len)
     return columns;
 }
 
+/* Of a word that is too long, what goes up to a bar between alternatives; all
+ * of it if there is none: an address or a command is copied whole. */
+static size_t fit_word(const char *text, size_t len, size_t room)
+{
+    size_t best = 0;
+    for (size_t i = 0; i + 1 < len; i++)
+        if (text[i] == '|' && columns_of(text, i + 1) <= room)
+            best = i + 1;
+    return best ? best : len;
+}
+
 /* How much of `text` goes on a line of `room` columns. */
 static size_t fit(const char *text, size_t room)
 {
@@ -130,34 +146,58 @@ static size_t fit(const char *text, size_t room)
     for (;;) {
         size_t word = at + strspn(text + at, " ");
         word += strcspn(text + word, " \n");
-        if (best && columns_of(text, word) > room)
-            return best;
+        if (columns_of(text, word) > room)
+            return best ? best : fit_word(text, word, room);
         best = at = word;
         if (!text[at] || text[at] == '\n')
             return best;
     }
 }
 
+/* On a line of its own, without the blanks that made a column of it. */
+static void put_head(FILE *out, const struct term *term, const char *head)
+{
+    size_t len = strlen(head);
+    while (len && head[len - 1] == ' ')
+        len--;
+    put(out, term, head, len);
+    fputc('\n', out);
+}
+
 void term_flow(FILE *out, const struct term *term, const char *text,
                unsigned indent, const char *head)
 {
     size_t hang = indent + term_columns(head);
-    size_t room = term->width > hang + 20 ? term->width - hang : 20;
-    for (bool first = true; *text; first = false) {
+    bool alone = *head && *text && term->width < hang + ROOM_LEAST;
+    if (alone) { /* no room beside it, but below */
+        fprintf(out, "%*s", (int)indent, "");
+        put_head(out, term, head);
+        hang = indent + 4;
+    }
+    size_t deeper = 0; /* what goes on from an indented line, as code is */
+    for (bool first = !alone, begins = true; *text; first = false) {
+        size_t left = first ? hang : hang + deeper;
+        size_t room =
+            term->width > left + ROOM_LEAST ? term->width - left : ROOM_LEAST;
         if (first) {
             fprintf(out, "%*s", (int)indent, "");
             put(out, term, head, strlen(head));
         } else if (*text != '\n') {
-            fprintf(out, "%*s", (int)hang, "");
+            fprintf(out, "%*s", (int)left, "");
         }
+        if (begins && *text == ' ')
+            deeper = strspn(text, " ") + 4;
         size_t len = fit(text, room);
         put(out, term, text, len);
         fputc('\n', out);
         text += len;
-        if (*text == '\n')
+        begins = *text == '\n';
+        if (begins) {
             text++;
-        else
+            deeper = 0;
+        } else {
             text += strspn(text, " ");
+        }
     }
 }
 

@@ -37,7 +37,8 @@ const char *term_mark(const struct term *term, const char *mark);
 
 /* Print text, broken between words, every line indented. A line break in the
  * text stays one. `head` stands before the first line ("- "), the others are
- * indented by as much. */
+ * indented by as much; where that leaves no room, it stands above. What goes
+ * on from a line that is indented by itself is indented further. */
 void term_flow(FILE *out, const struct term *term, const char *text,
                unsigned indent, const char *head);
 

@@ -102,12 +102,30 @@ assert json.load(sys.stdin)["next"] == "lab01"'
 @test "no line is wider than the terminal" {
     for columns in 40 80 200; do
         for words in list "info lab03" "help" "help exit-codes" "hint lab03 1 3" \
-            "help lab" "help proxy"; do
+            "help lab" "help proxy" "help ways" "help rules" "help filter" \
+            "help script" "help events" "help replay"; do
             COLUMNS=$columns "$MITMLAB" $words | LC_ALL=C.UTF-8 awk \
                 -v most=$columns 'length > most { print; bad = 1 }
                                   END { exit bad }'
         done
     done
+}
+
+@test "at 40 columns code stays code, and what is in two columns comes apart" {
+    output=$(COLUMNS=40 "$MITMLAB" help script)
+    [[ $output == *"
+      flow.body =
+          flow.body:gsub("* ]]
+    [[ $output == *"
+  flow.request_headers
+      those of the request"* ]]
+    output=$(COLUMNS=80 "$MITMLAB" help script)
+    [[ $output == *"
+  flow.request_headers  those of the request"* ]]
+    output=$(COLUMNS=40 "$MITMLAB" help events)
+    [[ $output == *"
+          listed|refused|listener|
+          no-signer, rule: "* ]]
 }
 
 @test "in the C locale nothing but ASCII is printed, and no escape" {
