@@ -31,6 +31,8 @@ static struct {
     void (*take)(void *context, const char *line, size_t len);
     void *context;
     pthread_mutex_t lock;
+    bool torn; /* the last line is not whole */
+    int lost;  /* errno; 0: nothing is */
 } sink = {.fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int descriptor_in_environment(void)
@@ -55,6 +57,8 @@ void event_open(bool json_to_stdout, const char *fallback_place)
         place = fallback_place ? fallback_place : "";
     snprintf(sink.place, sizeof sink.place, "%s", place);
     sink.fd = descriptor_in_environment();
+    sink.torn = false;
+    sink.lost = 0;
     if (sink.fd < 0 && json_to_stdout)
         sink.fd = STDOUT_FILENO;
 }
@@ -69,6 +73,14 @@ void event_copy(void (*take)(void *context, const char *line, size_t len),
 {
     sink.take = take;
     sink.context = context;
+}
+
+int event_lost(void)
+{
+    pthread_mutex_lock(&sink.lock);
+    int lost = sink.lost;
+    pthread_mutex_unlock(&sink.lock);
+    return lost;
 }
 
 void event_close(void)
@@ -213,8 +225,9 @@ static void add_where(struct line *line, const struct event_where *where)
                  dirs[where->dir], where->at, where->len);
 }
 
-/* Events are worth waiting for: a slow reader holds us up, but not for ever. */
-static void write_whole(const char *bytes, size_t len)
+/* Events are worth waiting for: a slow reader holds us up, but not for ever.
+ * Returns how many bytes were not written; then errno says why. */
+static size_t write_all(const char *bytes, size_t len)
 {
     while (len) {
         ssize_t wrote = write(sink.fd, bytes, len);
@@ -223,12 +236,28 @@ static void write_whole(const char *bytes, size_t len)
             len -= (size_t)wrote;
         } else if (errno == EAGAIN) {
             struct pollfd wait = {.fd = sink.fd, .events = POLLOUT};
-            if (poll(&wait, 1, PATIENCE_MS) <= 0)
-                return;
+            if (poll(&wait, 1, PATIENCE_MS) <= 0) {
+                errno = ETIMEDOUT;
+                return len;
+            }
         } else if (errno != EINTR) {
-            return;
+            return len;
         }
     }
+    return 0;
+}
+
+/* Behind a line of which only the beginning was written comes a line feed, so
+ * that no other line is lost with it. */
+static void write_line(const char *line, size_t len)
+{
+    size_t left = sink.torn ? write_all("\n", 1) : 0;
+    if (!left) {
+        left = write_all(line, len);
+        sink.torn = left && left < len;
+    }
+    if (left && !sink.lost)
+        sink.lost = errno;
 }
 
 void event(const char *kind, const struct event_where *where, const char *data,
@@ -254,7 +283,7 @@ void event(const char *kind, const struct event_where *where, const char *data,
     if (!line.broken) {
         pthread_mutex_lock(&sink.lock);
         if (sink.fd >= 0)
-            write_whole(line.text, line.len);
+            write_line(line.text, line.len);
         if (sink.take)
             sink.take(sink.context, line.text, line.len);
         pthread_mutex_unlock(&sink.lock);

@@ -54,6 +54,10 @@ void event_copy(void (*take)(void *context, const char *line, size_t len),
                 void *context);
 void event_close(void);
 
+/* Why the first event that is missing could not be written, as errno; 0: all
+ * were. The sink goes on: a disk may have room again. */
+int event_lost(void);
+
 /* Write one event. `data` is a format in the manner of printf that must
  * produce the inside of a JSON object without braces; use event_text() for
  * strings that come from outside. Example:

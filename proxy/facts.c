@@ -2,6 +2,7 @@
 #include "proxy/facts.h"
 
 #include "proxy/fingerprint.h"
+#include "proxy/keylog.h"
 #include "proxy/worker.h"
 
 #include <inttypes.h>
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEY_LINE_MOST = 512, RECORD_HEADER = 5 };
+enum { RECORD_HEADER = 5 };
 
 static const char *quoted(const char *text)
 {
@@ -381,18 +382,11 @@ static void on_alert(void *owner, bool sent, int level, int code, uint64_t at,
 static void on_key(void *owner, const char *line)
 {
     const struct end *end = owner;
-    const struct proxy_options *options = end->relay->worker->options;
+    struct keylog *keylog = end->relay->worker->options->keylog;
     struct event_where where = facts_where(end);
     event("tls.key", &where, "\"line\":%s", quoted(line));
-    if (!options->keylog_fd)
-        return;
-    /* One write a line: several workers share the file. */
-    char text[KEY_LINE_MOST];
-    int len = snprintf(text, sizeof text, "%s\n", line);
-    if (len > 0 && (size_t)len < sizeof text &&
-        write(options->keylog_fd, text, (size_t)len) != len)
-        fprintf(stderr,
-                "mitmlab: a line of the key log could not be written\n");
+    if (keylog)
+        keylog_add(keylog, line);
 }
 
 const struct tls_calls facts_tls_calls = {on_alert, on_key, on_own_hello};

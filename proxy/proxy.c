@@ -326,7 +326,7 @@ static int open_worker(struct proxy *proxy, uv_loop_t *loop, struct err *err)
     worker->drop = drop;
     worker->most = most_relays(options, 1);
     struct tls_terms terms = options->terms;
-    terms.no_keys = !event_wanted() && !options->keylog_fd;
+    terms.no_keys = !event_wanted() && !options->keylog;
     if (tls_open(&terms, &worker->tls, err))
         return -1;
     if (!options->signers.rogue && !options->signers.lab)

@@ -25,6 +25,7 @@
 enum { PROXY_LISTEN_MOST = 16, PROXY_HOOKS_MOST = 12, PROXY_WORKERS_MOST = 64 };
 
 struct filter_subject;
+struct keylog;
 struct wire;
 
 enum proxy_line_kind {
@@ -81,7 +82,7 @@ struct proxy_options {
     bool insecure_upstream; /* go on whatever the server shows */
     bool mimic_defects;     /* what is wrong there is wrong here */
     struct pass *pass;      /* whose TLS is left alone; NULL: nobody's */
-    int keylog_fd;          /* 0: none */
+    struct keylog *keylog;  /* gets all TLS secrets; NULL */
     struct wire *wire;      /* gets a copy of all bytes; NULL */
 
     struct hook *const *hooks;

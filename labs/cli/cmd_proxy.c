@@ -8,6 +8,7 @@
 #include "labs/cli/term.h"
 #include "proxy/way.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -37,27 +38,45 @@ static void on_second(void *context)
     proxy_keep_flush(context);
 }
 
-static int serve(const struct proxy_wishes *wishes, struct err *err)
+void proxy_note_late(struct proxy_setup *setup, const struct err *err)
+{
+    int code = cli_fail(err);
+    if (!setup->late)
+        setup->late = code;
+}
+
+/* Who reads them and leaves has had what it wanted. */
+static void look_for_lost_events(struct proxy_setup *setup)
+{
+    int lost = event_lost();
+    struct err err = ERR_INIT;
+    if (!lost || lost == EPIPE)
+        return;
+    err_code(&err, EXIT_PARTIAL, "not all events could be written: %s",
+             strerror(lost));
+    proxy_note_late(setup, &err);
+}
+
+/* Returns the exit code; why has been said. */
+static int serve(const struct proxy_wishes *wishes)
 {
     struct proxy_setup setup = {0};
+    struct err err = ERR_INIT;
     int rc = 0;
     event_open(wishes->look.json, "attacker");
     setup.options.on_ready = on_ready;
     setup.options.on_second = on_second;
     setup.options.context = &setup;
     for (unsigned i = 0; i < PARTS && !rc; i++)
-        rc = parts[i]->take(wishes, &setup, err);
+        rc = parts[i]->take(wishes, &setup, &err);
     if (!rc)
-        rc = proxy_run(&setup.options, setup.workers, err);
+        rc = proxy_run(&setup.options, setup.workers, &err);
     for (unsigned i = PARTS; i-- > 0;)
         if (parts[i]->undo)
             parts[i]->undo(&setup);
+    look_for_lost_events(&setup);
     event_close();
-    if (!rc && setup.late.text[0]) {
-        *err = setup.late;
-        rc = -1;
-    }
-    return rc;
+    return rc ? cli_fail(&err) : setup.late;
 }
 
 /* In --help the first question comes first: how do victims come in? */
@@ -133,5 +152,5 @@ int cmd_proxy(int argc, char **argv)
                  rest.items[0]);
         return cli_fail(&err);
     }
-    return serve(&wishes, &err) ? cli_fail(&err) : EXIT_OK;
+    return serve(&wishes);
 }

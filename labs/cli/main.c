@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -46,6 +47,7 @@ int main(int argc, char **argv)
                                             {"--version", "version"},
                                             {"-V", "version"}};
     fill_descriptors();
+    signal(SIGXFSZ, SIG_IGN); /* write(2) says so, too, and we tell */
     /* What a lab speaks is in the lab and on the command line. The openssl.cnf
      * of this machine could forbid it, and every command would read it. */
     OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);

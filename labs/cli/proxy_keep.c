@@ -7,6 +7,8 @@
 #include "proxy/event.h"
 #include "proxy/note.h"
 
+#include <errno.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +19,7 @@ struct proxy_keep {
     struct wire *wire; /* NULL: no capture is wanted */
     const char *capture, *har;
     FILE *told; /* events for the HAR; has no name */
+    int lost;   /* why some of them are not in it, as errno; 0: all are */
 };
 
 static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
@@ -56,8 +59,9 @@ static void on_event(void *context, const char *line, size_t len)
     struct proxy_keep *keep = context;
     if (keep->wire)
         wire_event(keep->wire, line, len);
-    if (keep->told && is_for_har(line, len))
-        fwrite(line, 1, len, keep->told);
+    if (keep->told && !keep->lost && is_for_har(line, len))
+        if (fwrite(line, 1, len, keep->told) != len && !keep->lost)
+            keep->lost = errno;
 }
 
 static int take_bodies(const struct proxy_wishes *wishes, struct err *err)
@@ -107,11 +111,22 @@ void proxy_keep_flush(const struct proxy_setup *setup)
         wire_flush(setup->keep->wire);
 }
 
-/* The first thing that went wrong decides how the program ends. */
-static void note_late(struct proxy_setup *setup, const struct err *err)
+/* Events that cannot be kept (a full /tmp) are missing in the HAR. */
+static void finish_har(struct proxy_setup *setup, struct proxy_keep *keep)
 {
-    if (!setup->late.text[0])
-        setup->late = *err;
+    struct err err = ERR_INIT;
+    if (fflush(keep->told) && !keep->lost)
+        keep->lost = errno;
+    if (keep->lost) {
+        __fpurge(keep->told); /* what was kept can be read all the same */
+        err_code(&err, EXIT_PARTIAL,
+                 "%s is not complete: its events could not be kept until the "
+                 "end: %s",
+                 keep->har, strerror(keep->lost));
+        proxy_note_late(setup, &err);
+    }
+    if (keep_har(keep->har, keep->told, MITMLAB_VERSION, &err))
+        proxy_note_late(setup, &err);
 }
 
 static void undo(struct proxy_setup *setup)
@@ -122,12 +137,11 @@ static void undo(struct proxy_setup *setup)
         return;
     event_copy(NULL, NULL);
     if (keep->wire && wire_close(keep->wire, &err))
-        note_late(setup, &err);
+        proxy_note_late(setup, &err);
     if (keep->wire && keep_capture(keep->capture, &err))
-        note_late(setup, &err);
-    if (keep->told && keep->har &&
-        keep_har(keep->har, keep->told, MITMLAB_VERSION, &err))
-        note_late(setup, &err);
+        proxy_note_late(setup, &err);
+    if (keep->told && keep->har)
+        finish_har(setup, keep);
     if (keep->told)
         fclose(keep->told);
     free(keep);

@@ -4,6 +4,7 @@
  * trusted. */
 #include "certs/file.h"
 #include "labs/cli/proxy_parts.h"
+#include "proxy/keylog.h"
 
 #include <fcntl.h>
 #include <openssl/err.h>
@@ -191,14 +192,7 @@ static int take_keylog(const struct proxy_wishes *wishes,
 {
     if (!wishes->legs.keylog)
         return 0;
-    int fd = open(wishes->legs.keylog,
-                  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        err_errno(err, "open the key log %s", wishes->legs.keylog);
-        return -1;
-    }
-    setup->options.keylog_fd = fd;
-    return 0;
+    return keylog_open(wishes->legs.keylog, &setup->options.keylog, err);
 }
 
 static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
@@ -326,6 +320,7 @@ static int take(const struct proxy_wishes *wishes, struct proxy_setup *setup,
 
 static void undo(struct proxy_setup *setup)
 {
+    struct err err = ERR_INIT;
     X509_free(setup->anchor);
     struct tls_terms *terms = &setup->options.terms;
     pass_free(setup->options.pass);
@@ -338,8 +333,8 @@ static void undo(struct proxy_setup *setup)
     OPENSSL_cleanse(terms->ticket_key, sizeof terms->ticket_key);
     ca_free(setup->rogue);
     ca_free(setup->lab);
-    if (setup->options.keylog_fd)
-        close(setup->options.keylog_fd);
+    if (keylog_close(setup->options.keylog, &err))
+        proxy_note_late(setup, &err);
 }
 
 const struct proxy_part proxy_part_legs = {"TLS", rows, take, undo};

@@ -16,6 +16,7 @@
 struct proxy_look {
     struct look look;
     struct filter *show; /* NULL: everything */
+    bool lost;           /* lines, and that was said */
 };
 
 /* And free it. */
@@ -140,19 +141,25 @@ static bool nobody_reads(void)
 
 static void flush_lines(struct proxy_setup *setup)
 {
+    struct err err = ERR_INIT;
     bool failed = fflush(stdout) != 0;
+    int why = errno;
     if (!failed && !ferror(stdout))
         return;
     clearerr(stdout);
-    if (!setup->late.text[0] && !nobody_reads())
-        err_code(&setup->late, EXIT_PARTIAL,
-                 "not all lines could be written to standard output%s%s",
-                 failed ? ": " : "", failed ? strerror(errno) : "");
+    if (setup->eye->lost || nobody_reads())
+        return;
+    setup->eye->lost = true;
+    err_code(&err, EXIT_PARTIAL,
+             "not all lines could be written to standard output%s%s",
+             failed ? ": " : "", failed ? strerror(why) : "");
+    proxy_note_late(setup, &err);
 }
 
 void proxy_look_flush(struct proxy_setup *setup)
 {
-    flush_lines(setup);
+    if (setup->eye)
+        flush_lines(setup);
     if (nobody_reads())
         raise(SIGTERM); /* as if a person had said so */
 }

@@ -62,7 +62,8 @@ struct proxy_setup {
     struct hold_desk *desk;
     struct proxy_look *eye;  /* of proxy_look.c */
     struct proxy_keep *keep; /* of proxy_keep.c */
-    struct err late;         /* what went wrong at the end; "": nothing */
+    int late;                /* exit code of the first thing that could not
+                                be kept, and was said; 0: nothing */
     bool intercepts;
 };
 
@@ -94,6 +95,10 @@ extern const struct proxy_part proxy_part_hold;   /* what waits for a person */
 extern const struct proxy_part proxy_part_look;   /* what is seen of it */
 extern const struct proxy_part proxy_part_keep;   /* what is left of it */
 extern const struct proxy_part proxy_part_limits; /* how much of it */
+
+/* Something could not be written or kept: say it now, and end with its code
+ * when the end comes. */
+void proxy_note_late(struct proxy_setup *setup, const struct err *err);
 
 /* It has begun: say where, with what, and name the columns. */
 void proxy_greet(const struct proxy_setup *setup, const struct way_in *ways);

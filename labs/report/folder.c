@@ -32,19 +32,40 @@ static int write_all(int file, const uint8_t *bytes, size_t len)
     return 0;
 }
 
-int folder_save(int dir, const char *name, const void *bytes, size_t len,
-                struct err *err)
+enum { TEMPORARY_MOST = 64 };
+
+/* What is to become `name`; its own name goes to `temporary`. */
+static int open_temporary(int dir, const char *name,
+                          char temporary[TEMPORARY_MOST], struct err *err)
 {
-    char temporary[64];
-    snprintf(temporary, sizeof temporary, ".%s.%ld", name, (long)getpid());
+    snprintf(temporary, TEMPORARY_MOST, ".%s.%ld", name, (long)getpid());
     unlinkat(dir, temporary, 0); /* of a run that was killed, same pid */
     int file =
         openat(dir, temporary,
                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (file < 0) {
+    if (file < 0)
         err_errno(err, "create %s", name);
+    return file;
+}
+
+int folder_check(int dir, const char *name, struct err *err)
+{
+    char temporary[TEMPORARY_MOST];
+    int file = open_temporary(dir, name, temporary, err);
+    if (file < 0)
         return -1;
-    }
+    close(file);
+    unlinkat(dir, temporary, 0);
+    return 0;
+}
+
+int folder_save(int dir, const char *name, const void *bytes, size_t len,
+                struct err *err)
+{
+    char temporary[TEMPORARY_MOST];
+    int file = open_temporary(dir, name, temporary, err);
+    if (file < 0)
+        return -1;
     int rc = write_all(file, bytes, len);
     if (!rc)
         rc = fsync(file);

@@ -8,9 +8,11 @@
 #include "labs/report/record.h"
 #include "proxy/capture/capture.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -97,17 +99,35 @@ static int open_folder(const char *path, const char **out_name, struct err *err)
     return dir;
 }
 
+/* What has the name now is a file, or nothing has it. */
+static int is_for_a_file(int dir, const char *path, const char *name,
+                         struct err *err)
+{
+    struct stat about;
+    if (*name && fstatat(dir, name, &about, 0)) {
+        if (errno == ENOENT)
+            return 0;
+        err_errno(err, "--har %s", path);
+        return -1;
+    }
+    if (*name && S_ISREG(about.st_mode))
+        return 0;
+    err_code(err, EXIT_USAGE, "--har wants a file, and %s is %s", path,
+             !*name || S_ISDIR(about.st_mode) ? "a folder" : "something else");
+    return -1;
+}
+
 int keep_har_check(const char *path, struct err *err)
 {
     const char *name;
     int dir = open_folder(path, &name, err);
     if (dir < 0)
         return -1;
+    int rc = is_for_a_file(dir, path, name, err);
+    if (!rc && (rc = folder_check(dir, name, err)))
+        err_prefix(err, "--har %s", path);
     close(dir);
-    if (*name)
-        return 0;
-    err_code(err, EXIT_USAGE, "--har wants a file, and %s is a folder", path);
-    return -1;
+    return rc;
 }
 
 /* All that was told, or its first TOLD_MOST bytes. */
@@ -134,7 +154,7 @@ static int save_har(const char *path, struct report *report, struct err *err)
     har_write_once(report, &out);
     int dir = open_folder(path, &name, err);
     if (out.failed)
-        err_set(err, "%s: out of memory", path);
+        err_set(err, "out of memory");
     else if (dir >= 0)
         rc = folder_save(dir, name, buf_head(&out.buf), buf_len(&out.buf), err);
     if (dir >= 0)
@@ -151,7 +171,7 @@ int keep_har(const char *path, FILE *told, const char *version, struct err *err)
     bool cut = false;
     int rc = -1;
     if (read_told(told, &lines, &cut)) {
-        err_set(err, "%s: the events could not be read back", path);
+        err_set(err, "the events could not be read back");
     } else {
         if (cut)
             report_problem(&report,
@@ -163,9 +183,14 @@ int keep_har(const char *path, FILE *told, const char *version, struct err *err)
                    false);
         rc = save_har(path, &report, err);
     }
-    if (!rc && report.problems_count)
-        fprintf(stderr, "mitmlab: %s is not complete: %s\n", path,
-                report.problems[0]);
+    if (rc) {
+        err_prefix(err, "--har %s", path);
+        err->code = EXIT_PARTIAL;
+    } else if (report.problems_count) {
+        err_code(err, EXIT_PARTIAL, "%s is not complete: %s", path,
+                 report.problems[0]);
+        rc = -1;
+    }
     report_free(&report);
     buf_free(&lines);
     return rc;

@@ -15,11 +15,13 @@
 int keep_capture(const char *path, struct err *err);
 
 /* Events in `told`, which is read from its front, become `path`: a new file
- * takes the place of an old one at once. `version` is that of the program. */
+ * takes the place of an old one at once. `version` is that of the program. -1
+ * with EXIT_PARTIAL: there is no new file, or it is not complete. */
 int keep_har(const char *path, FILE *told, const char *version,
              struct err *err);
 
-/* Before all the work: is there a folder for it? EXIT_MACHINE. */
+/* Before all the work: can it be written there? EXIT_USAGE where something
+ * else than a file has the name, else EXIT_MACHINE. */
 int keep_har_check(const char *path, struct err *err);
 
 #endif

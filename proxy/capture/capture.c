@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -50,6 +51,12 @@ struct capture {
 /* A new file, whatever stood there before; never through a symbolic link. */
 static int create(const char *path, struct err *err)
 {
+    struct stat about;
+    if (!stat(path, &about) && !S_ISREG(about.st_mode)) {
+        err_code(err, EXIT_USAGE,
+                 "a capture wants a file, and %s is something else", path);
+        return -1;
+    }
     if (unlink(path) && errno != ENOENT) {
         err_errno(err, "replace %s", path);
         return -1;

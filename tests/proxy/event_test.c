@@ -11,10 +11,14 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static int events[2];
@@ -140,6 +144,45 @@ static void long_text_is_cut_and_says_so(void **state)
     buf_free(&out);
 }
 
+/* A file that may not grow stands for a full disk. */
+static void let_grow(rlim_t bytes)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void what_finds_no_room_takes_no_other_line_along(void **state)
+{
+    (void)state;
+    char text[1024], number[16];
+    int file = memfd_create("events", MFD_CLOEXEC);
+    signal(SIGXFSZ, SIG_IGN);
+    snprintf(number, sizeof number, "%d", file);
+    setenv("MITMLAB_EVENTS_FD", number, 1);
+    event_open(false, "proxy");
+    event("heartbeat", NULL, "\"flows\":%d", 1);
+    off_t whole = lseek(file, 0, SEEK_CUR);
+    assert_int_equal(event_lost(), 0);
+    let_grow((rlim_t)whole + 20);
+    event("heartbeat", NULL, "\"flows\":%d", 2);
+    event("heartbeat", NULL, "\"flows\":%d", 3);
+    let_grow(RLIM_INFINITY);
+    event("heartbeat", NULL, "\"flows\":%d", 4);
+    assert_int_equal(event_lost(), EFBIG);
+    ssize_t len = pread(file, text, sizeof text - 1, 0);
+    text[len > 0 ? len : 0] = '\0';
+    close(file);
+    assert_int_equal(text[whole + 20], '\n');
+    json_t *last = json_loads(text + whole + 21, 0, NULL);
+    assert_non_null(last);
+    assert_int_equal(json_integer_value(json_object_get(
+                         json_object_get(last, "data"), "flows")),
+                     4);
+    json_decref(last);
+}
+
 static void without_a_sink_nothing_is_written(void **state)
 {
     (void)state;
@@ -156,6 +199,7 @@ int main(void)
         CASE(what_is_not_known_is_absent),
         CASE(every_byte_survives_as_latin_1),
         CASE(long_text_is_cut_and_says_so),
+        CASE(what_finds_no_room_takes_no_other_line_along),
         CASE(without_a_sink_nothing_is_written),
     };
 #undef CASE

@@ -2,6 +2,7 @@
  *
  * TLS on both legs: who is shown which certificate, what is concluded from
  * what the victim does then, and where in the stream it could be seen. */
+#include "proxy/keylog.h"
 #include "tests/proxy/later.h"
 #include "tests/proxy/tls_stage.h"
 
@@ -351,8 +352,10 @@ static void the_keys_of_both_legs_are_told(void **state)
     (void)state;
     struct stage stage;
     char path[] = "/tmp/keylog-XXXXXX", file[8192];
+    struct err err = ERR_INIT;
     tls_stage_prepare(&stage, "https");
-    stage.options.keylog_fd = mkstemp(path);
+    close(mkstemp(path));
+    assert_int_equal(keylog_open(path, &stage.options.keylog, &err), 0);
     stage_raise(&stage);
     struct talker victim = victim_calls(&stage, NULL, TLS1_3_VERSION, BANK);
     struct talker server = all_shake(&victim);
@@ -364,13 +367,15 @@ static void the_keys_of_both_legs_are_told(void **state)
     stage_empties(&stage);
     assert_int_equal(count_key_lines(&stage, "\"leg\":\"victim\""), 5);
     assert_int_equal(count_key_lines(&stage, "\"leg\":\"server\""), 5);
-    ssize_t len = pread(stage.options.keylog_fd, file, sizeof file, 0);
+    int fd = open(path, O_RDONLY);
+    ssize_t len = read(fd, file, sizeof file);
     unsigned lines = 0;
     for (ssize_t i = 0; i < len; i++)
         lines += file[i] == '\n';
     assert_int_equal(lines, 10);
     stage_close(&stage);
-    close(stage.options.keylog_fd);
+    assert_int_equal(keylog_close(stage.options.keylog, &err), 0);
+    close(fd);
     unlink(path);
 }
 
