@@ -12,7 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RECORD_HEADER = 5 };
+enum {
+    RECORD_HEADER = 5,
+    ALPN_TOLD = 64, /* names of a list that an event tells */
+};
 
 static const char *quoted(const char *text)
 {
@@ -153,6 +156,18 @@ static int add_versions(struct buf *out, const struct hello *hello)
     return bad;
 }
 
+static int add_alpn(struct buf *out, const struct hello *hello)
+{
+    struct alpn_name name;
+    unsigned count = 0;
+    int bad = 0;
+    for (size_t at = 0;
+         count < ALPN_TOLD && alpn_next(hello->alpn, &at, &name) && !bad;)
+        bad = buf_printf(out, "%s%s", count++ ? "," : "",
+                         event_text(name.bytes, name.len, name.len));
+    return bad;
+}
+
 void facts_hello(const struct end *end, const struct hello *hello, size_t len)
 {
     if (!event_wanted())
@@ -160,9 +175,8 @@ void facts_hello(const struct end *end, const struct hello *hello, size_t len)
     struct fingerprint print;
     struct buf alpn = {0}, versions = {0};
     int bad = buf_append(&alpn, "", 0) | buf_append(&versions, "", 0) |
-              add_versions(&versions, hello) | fingerprint_make(hello, &print);
-    for (unsigned i = 0; i < hello->alpn_count; i++)
-        bad |= buf_printf(&alpn, "%s%s", i ? "," : "", quoted(hello->alpn[i]));
+              add_versions(&versions, hello) | add_alpn(&alpn, hello) |
+              fingerprint_make(hello, &print);
     struct event_where where = facts_where(end);
     where.dir = DIR_UP;
     where.at = end->leg == LEG_VICTIM ? end_input_at(end) : end->tls.out_at;

@@ -146,10 +146,12 @@ static void alpn_ends(const struct hello *hello, char out[3])
     static const char digits[] = "0123456789abcdef";
     out[0] = out[1] = '0';
     out[2] = 0;
-    if (!hello->first_alpn_len)
+    size_t at = 0;
+    struct alpn_name name;
+    if (!alpn_next(hello->alpn, &at, &name))
         return;
-    uint8_t first = hello->first_alpn[0];
-    uint8_t last = hello->first_alpn[hello->first_alpn_len - 1];
+    uint8_t first = name.bytes[0];
+    uint8_t last = name.bytes[name.len - 1];
     bool plain = is_plain(first) && is_plain(last);
     out[0] = plain ? (char)first : digits[first >> 4];
     out[1] = plain ? (char)last : digits[last & 0xf];

@@ -133,18 +133,11 @@ static const char *read_alpn(struct reader *reader, struct hello *out)
     struct reader list;
     if (!take_only_vector(reader, 2, &list))
         return wrong;
+    out->alpn = (struct alpn_list){list.bytes, list.len};
     while (list.len) {
         struct reader name = take_vector(&list, 1);
         if (name.short_ || !name.len)
             return wrong;
-        if (!out->first_alpn) {
-            out->first_alpn = name.bytes;
-            out->first_alpn_len = (uint8_t)name.len;
-        }
-        bool fits = name.len < sizeof out->alpn[0] &&
-                    out->alpn_count < sizeof out->alpn / sizeof *out->alpn;
-        if (fits)
-            memcpy(out->alpn[out->alpn_count++], name.bytes, name.len);
     }
     return NULL;
 }

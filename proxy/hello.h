@@ -6,6 +6,8 @@
 #ifndef PROXY_HELLO_H
 #define PROXY_HELLO_H
 
+#include "proxy/alpn.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,13 +25,12 @@ struct hello {
     uint16_t legacy_version;
     uint16_t record_version;
     uint8_t random[32];
-    char server_name[256]; /* lower case; "" when not sent */
-    char alpn[8][32];      /* protocols offered, in order */
-    unsigned alpn_count;
+    char server_name[256];      /* lower case; "" when not sent */
+    struct alpn_list alpn;      /* protocols offered, in order */
     struct hello_list versions; /* supported_versions; count 0 if absent */
     struct hello_list suites, groups, signatures, key_shares, extensions;
-    const uint8_t *point_formats, *first_alpn; /* as it came */
-    uint8_t point_formats_count, first_alpn_len;
+    const uint8_t *point_formats;
+    uint8_t point_formats_count;
     bool session_id, session_ticket, early_data, psk, status_request, sct;
 };
 

@@ -299,10 +299,11 @@ int policy_apply(const struct policy *policy, int level, SSL_CTX *context,
     return -1;
 }
 
-bool policy_speaks(const struct policy *policy, const char *protocol)
+bool policy_speaks(const struct policy *policy, struct alpn_name protocol)
 {
     for (unsigned i = 0; i < policy->alpn_count; i++)
-        if (!strcmp(policy->alpn[i], protocol))
+        if (alpn_is(protocol, policy->alpn[i]))
             return true;
-    return !policy->alpn_given && strncmp(protocol, "h3", 2) != 0;
+    bool is_h3 = protocol.len >= 2 && !memcmp(protocol.bytes, "h3", 2);
+    return !policy->alpn_given && !is_h3;
 }

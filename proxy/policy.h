@@ -11,6 +11,7 @@
 #define PROXY_POLICY_H
 
 #include "certs/err.h"
+#include "proxy/alpn.h"
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
@@ -29,7 +30,8 @@ struct policy {
     char groups[256];  /* "": OpenSSL's */
     char ciphers[512]; /* of TLS 1.2 and older; "": OpenSSL's */
     char suites[256];  /* of TLS 1.3; "": OpenSSL's */
-    bool alpn_given;   /* else as the victim offers, but for h3 */
+    bool alpn_given;   /* else as the victim offers, but for h3, and no more
+                          than ALPN_OFFER_MOST bytes of it */
     unsigned alpn_count;
     char alpn[POLICY_ALPN_MOST][32];
     enum policy_resume resume;
@@ -48,6 +50,6 @@ int policy_apply(const struct policy *policy, int level, SSL_CTX *context,
                  struct err *err);
 
 /* May this protocol be agreed on under the policy? */
-bool policy_speaks(const struct policy *policy, const char *protocol);
+bool policy_speaks(const struct policy *policy, struct alpn_name protocol);
 
 #endif

@@ -93,9 +93,9 @@ struct relay {
                               clear and nothing else names its server; NULL */
     bool unnamed;          /* HELLO: such a request has not come yet */
     struct forge_plan plan;
-    char alpn[8][32]; /* what the victim offered */
-    unsigned alpn_count;
-    bool wants_staple; /* the victim asked for an OCSP response */
+    struct alpn_list alpn; /* what the victim offered and may have; lies in the
+                              arena of the flow */
+    bool wants_staple;     /* the victim asked for an OCSP response */
 
     struct exchange exchange; /* of STREAM, when it is HTTP/1.1 */
     struct streams *streams;  /* instead, with HTTP/2 on some leg */

@@ -28,20 +28,29 @@ static enum hook_act ask_hello(const struct hook *hook, struct relay *relay,
 }
 
 /* May the victim have this protocol? */
-static bool may_choose(const struct relay *relay, const char *alpn)
+static bool may_choose(const struct relay *relay, struct alpn_name alpn)
 {
     const struct proxy_options *options = options_of(relay);
     bool h2 = options->h2 == PROXY_H2_BOTH || options->h2 == PROXY_H2_VICTIM;
     return policy_speaks(&options->terms.victim, alpn) &&
-           (h2 || strcmp(alpn, "h2"));
+           (h2 || !alpn_is(alpn, "h2"));
 }
 
-static void keep_alpn(struct relay *relay, const struct hello *hello)
+static int keep_alpn(struct relay *relay, const struct hello *hello)
 {
-    for (unsigned i = 0; i < hello->alpn_count; i++)
-        if (may_choose(relay, hello->alpn[i]))
-            memcpy(relay->alpn[relay->alpn_count++], hello->alpn[i],
-                   sizeof hello->alpn[i]);
+    struct alpn_name name;
+    uint8_t *kept = hello->alpn.len
+                        ? arena_alloc(&relay->flow.arena, hello->alpn.len)
+                        : NULL;
+    size_t len = 0;
+    for (size_t at = 0; kept && alpn_next(hello->alpn, &at, &name);) {
+        if (!may_choose(relay, name))
+            continue;
+        memcpy(kept + len, name.bytes - 1, 1U + name.len);
+        len += 1U + name.len;
+    }
+    relay->alpn = (struct alpn_list){kept, len};
+    return hello->alpn.len && !kept ? -1 : 0;
 }
 
 static int note_hello(struct relay *relay, const struct hello *hello,
@@ -51,7 +60,8 @@ static int note_hello(struct relay *relay, const struct hello *hello,
     flow->tls = true;
     relay->wants_staple = hello->status_request;
     facts_hello(&relay->victim, hello, len);
-    keep_alpn(relay, hello);
+    if (keep_alpn(relay, hello))
+        return -1;
     if (!*hello->server_name)
         return 0;
     relay->sni = arena_text(&flow->arena, hello->server_name);

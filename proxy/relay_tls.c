@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ALPN_MOST = 11 }; /* the victim's, ours, and the end */
-
 /* TLS begins with the next byte of either direction. */
 static void begin_side(struct end *end)
 {
@@ -45,77 +43,91 @@ static const char *server_identity(struct relay *relay, char text[ADDRESS_TEXT])
     return bad ? "" : text;
 }
 
-static bool has_alpn(const struct relay *relay, const char *alpn)
+/* A list in the making. `keeps_out`: the server has chosen HTTP/1.1, and is not
+ * to choose again. */
+struct offer {
+    struct buf list;
+    bool keeps_out_h2, broken;
+};
+
+static void offer(struct offer *offer, struct alpn_name name)
 {
-    for (unsigned i = 0; i < relay->alpn_count; i++)
-        if (!strcmp(relay->alpn[i], alpn))
-            return true;
-    return false;
+    bool fits = buf_len(&offer->list) + 1 + name.len <= ALPN_OFFER_MOST;
+    if (fits && !(offer->keeps_out_h2 && alpn_is(name, "h2")))
+        offer->broken |= alpn_append(&offer->list, name) != 0;
 }
 
-/* The server has chosen HTTP/1.1, and is not to choose again. */
-static void leave_out_h2(const char **alpn)
+/* What the victim offered, else HTTP; but for HTTP/2 where one leg alone is to
+ * speak it. */
+static void offer_as_victim(const struct relay *relay, struct offer *out)
 {
-    const char **to = alpn;
-    for (; *alpn; alpn++)
-        if (strcmp(*alpn, "h2"))
-            *to++ = *alpn;
-    *to = NULL;
-}
-
-/* What the operator says, else what the victim offered, else HTTP; but for
- * HTTP/2 where one leg alone is to speak it. */
-static void list_alpn(const struct relay *relay, const char *out[ALPN_MOST])
-{
-    const struct policy *policy = &options_of(relay)->terms.server;
     enum proxy_h2 h2 = options_of(relay)->h2;
+    struct alpn_name name;
     bool adds =
         h2 == PROXY_H2_SERVER || (h2 == PROXY_H2_BOTH && relay->victim_h2);
     bool translates =
-        h2 == PROXY_H2_SERVER || (h2 == PROXY_H2_VICTIM && relay->alpn_count);
-    unsigned count = 0;
+        h2 == PROXY_H2_SERVER || (h2 == PROXY_H2_VICTIM && relay->alpn.len);
+    if (adds)
+        offer(out, alpn_name("h2"));
+    for (size_t at = 0; alpn_next(relay->alpn, &at, &name);)
+        if (h2 == PROXY_H2_BOTH || !alpn_is(name, "h2"))
+            offer(out, name);
+    if ((!relay->flow.tls || translates) && !alpn_has(relay->alpn, "http/1.1"))
+        offer(out, alpn_name("http/1.1"));
+}
+
+/* What the operator says counts first. */
+static void list_alpn(const struct relay *relay, struct offer *out)
+{
+    const struct policy *policy = &options_of(relay)->terms.server;
     /* Who goes from server to server asks them one by one; and whose requests
      * have begun in HTTP/1.1 goes on in it. */
-    if (relay_forwards(relay) || (relay->http_begun && !relay->streams)) {
-        out[0] = "http/1.1";
-        out[1] = NULL;
-        return;
-    }
-    for (; policy->alpn_given && count < policy->alpn_count; count++)
-        out[count] = policy->alpn[count];
-    if (!policy->alpn_given && adds)
-        out[count++] = "h2";
-    for (unsigned i = 0; !policy->alpn_given && i < relay->alpn_count; i++)
-        if (h2 == PROXY_H2_BOTH || strcmp(relay->alpn[i], "h2"))
-            out[count++] = relay->alpn[i];
-    if (!policy->alpn_given && (!relay->flow.tls || translates) &&
-        !has_alpn(relay, "http/1.1"))
-        out[count++] = "http/1.1";
-    out[count] = NULL;
+    if (relay_forwards(relay) || (relay->http_begun && !relay->streams))
+        offer(out, alpn_name("http/1.1"));
+    else if (!policy->alpn_given)
+        offer_as_victim(relay, out);
+    else
+        for (unsigned i = 0; i < policy->alpn_count; i++)
+            offer(out, alpn_name(policy->alpn[i]));
+}
+
+/* Sessions are for one name, at one address, of one first protocol. */
+static void name_session(const struct relay *relay, const char *identity,
+                         struct alpn_list offered, char *out, size_t room)
+{
+    char at[ADDRESS_TEXT];
+    size_t first = 0;
+    struct alpn_name name = {0};
+    address_text(&relay->flow.server, at);
+    alpn_next(offered, &first, &name);
+    snprintf(out, room, "%s %s %.*s", at, identity, name.len,
+             name.len ? (const char *)name.bytes : "");
 }
 
 static int begin_server_tls(struct relay *relay, struct end *server,
                             struct err *err)
 {
-    char address[ADDRESS_TEXT] = "", at[ADDRESS_TEXT], session[512];
-    const char *alpn[ALPN_MOST];
-    list_alpn(relay, alpn);
-    if (server != &relay->server)
-        leave_out_h2(alpn);
+    char address[ADDRESS_TEXT] = "", session[640];
+    struct offer offered = {.keeps_out_h2 = server != &relay->server};
+    list_alpn(relay, &offered);
     const char *identity = server_identity(relay, address);
-    struct tls_wish wish = {.verify_name = identity, .alpn = alpn};
+    struct tls_wish wish = {
+        .verify_name = identity,
+        .alpn = {buf_head(&offered.list), buf_len(&offered.list)}};
     wish.server_name = target_is_number(&relay->target) || !*identity
                            ? relay->flow.server_name
                            : identity;
-    /* Not for one name what another address or protocol was given. */
-    address_text(&relay->flow.server, at);
-    snprintf(session, sizeof session, "%s %s %s", at, identity,
-             alpn[0] ? alpn[0] : "");
+    name_session(relay, identity, wish.alpn, session, sizeof session);
     wish.session = session;
     wish.staple = options_of(relay)->terms.victim.staple && relay->wants_staple;
     begin_side(server);
     server->tls.verify_insecure = options_of(relay)->insecure_upstream;
-    return tls_connect(relay->worker->tls, &server->tls, &wish, err);
+    int bad = offered.broken ||
+              tls_connect(relay->worker->tls, &server->tls, &wish, err);
+    if (offered.broken)
+        err_set(err, "out of memory");
+    buf_free(&offered.list);
+    return bad ? -1 : 0;
 }
 
 /* Who ended a handshake, and with what word. */
@@ -189,8 +201,10 @@ static void take_alpn(struct relay *relay)
     const unsigned char *alpn = NULL;
     unsigned len = 0;
     SSL_get0_alpn_selected(relay->server.tls.ssl, &alpn, &len);
-    if (len < sizeof relay->victim.tls.alpn && !relay->victim.tls.ssl)
-        memcpy(relay->victim.tls.alpn, alpn ? alpn : (const uint8_t *)"", len);
+    if (!len || relay->victim.tls.ssl)
+        return;
+    alpn = (uint8_t *)arena_copy(&relay->flow.arena, alpn, len);
+    relay->victim.tls.alpn = (struct alpn_name){alpn, alpn ? (uint8_t)len : 0};
 }
 
 enum relay_state relay_step_server_tls(struct relay *relay)
@@ -294,34 +308,40 @@ static void bind_session(struct relay *relay)
     session_bind(relay->victim.tls.ssl, shown, (size_t)size + len);
 }
 
-static bool is_http(const char *alpn)
+static bool is_http(struct alpn_name alpn)
 {
-    return !strcmp(alpn, "h2") || !strcmp(alpn, "http/1.1");
+    return alpn_is(alpn, "h2") || alpn_is(alpn, "http/1.1");
 }
 
-static void choose_http(const struct relay *relay, char out[32])
+/* The first that the victim offers, of HTTP alone or of all. */
+static struct alpn_name first_choice(const struct relay *relay, bool http)
 {
-    for (unsigned i = 0; i < relay->alpn_count && !*out; i++)
-        if (is_http(relay->alpn[i]))
-            memcpy(out, relay->alpn[i], sizeof relay->alpn[i]);
+    struct alpn_name name;
+    for (size_t at = 0; alpn_next(relay->alpn, &at, &name);)
+        if (!http || is_http(name))
+            return name;
+    return (struct alpn_name){0};
 }
 
 /* What the victim and the server may agree on; without a server's word, the
- * operator's, and without a server, what the victim likes best. Either version of HTTP becomes the other where one leg does not
- * speak it. */
+ * operator's, and without a server, what the victim likes best. Either version
+ * of HTTP becomes the other where one leg does not speak it. */
 static void choose_alpn(struct relay *relay)
 {
     const struct proxy_options *options = options_of(relay);
     struct tls_side *tls = &relay->victim.tls;
-    bool speechless = !*tls->alpn && !relay->server.tls.ssl &&
+    bool speechless = !tls->alpn.len && !relay->server.tls.ssl &&
                       options->terms.victim.alpn_given;
-    bool translates = is_http(tls->alpn) && !has_alpn(relay, tls->alpn);
-    if (options->h2 == PROXY_H2_VICTIM && has_alpn(relay, "h2"))
-        snprintf(tls->alpn, sizeof tls->alpn, "h2");
-    else if ((speechless || translates) && relay->alpn_count)
-        memcpy(tls->alpn, relay->alpn[0], sizeof tls->alpn);
-    else if (relay->absent.status)
-        choose_http(relay, tls->alpn);
+    bool absent = relay->absent.status && !tls->alpn.len;
+    bool translates =
+        is_http(tls->alpn) &&
+        !alpn_has(relay->alpn, alpn_is(tls->alpn, "h2") ? "h2" : "http/1.1");
+    if (options->h2 == PROXY_H2_VICTIM && alpn_has(relay->alpn, "h2"))
+        tls->alpn = alpn_name("h2");
+    else if (speechless && relay->alpn.len)
+        tls->alpn = first_choice(relay, false);
+    else if (translates || absent)
+        tls->alpn = first_choice(relay, true);
 }
 
 /* Where the forgery brings none of its own. */

@@ -177,12 +177,13 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 {
     (void)context;
     struct tls_side *side = SSL_get_app_data(ssl);
-    size_t want = strlen(side->alpn);
-    for (unsigned at = 0; want && at < in_len && at + in[at] < in_len;
-         at += 1U + in[at]) {
-        if (in[at] == want && !memcmp(in + at + 1, side->alpn, want)) {
-            *out = in + at + 1;
-            *out_len = in[at];
+    const struct alpn_list offered = {in, in_len};
+    struct alpn_name name;
+    for (size_t at = 0; side->alpn.len && alpn_next(offered, &at, &name);) {
+        if (name.len == side->alpn.len &&
+            !memcmp(name.bytes, side->alpn.bytes, name.len)) {
+            *out = name.bytes;
+            *out_len = name.len;
             return SSL_TLSEXT_ERR_OK;
         }
     }
@@ -463,22 +464,6 @@ static int expect_name(SSL *ssl, const char *name)
     return X509_VERIFY_PARAM_set1_host(param, name, 0);
 }
 
-/* 0 as SSL_set_alpn_protos() returns it. */
-static int offer_alpn(SSL *ssl, const char *const *alpn)
-{
-    unsigned char list[256];
-    size_t used = 0;
-    for (; *alpn; alpn++) {
-        size_t len = strlen(*alpn);
-        if (!len || len > 255 || used + 1 + len > sizeof list)
-            continue;
-        list[used++] = (unsigned char)len;
-        memcpy(list + used, *alpn, len);
-        used += len;
-    }
-    return used ? SSL_set_alpn_protos(ssl, list, (unsigned)used) : 0;
-}
-
 /* Under this name the server's sessions are kept, if they are. */
 static void resume(struct tls *tls, struct tls_side *side, const char *name)
 {
@@ -502,7 +487,9 @@ int tls_connect(struct tls *tls, struct tls_side *side,
     if ((named &&
          SSL_set_tlsext_host_name(side->ssl, wish->server_name) != 1) ||
         (wish->verify_name && expect_name(side->ssl, wish->verify_name) != 1) ||
-        (wish->alpn && offer_alpn(side->ssl, wish->alpn) != 0)) {
+        (wish->alpn.len &&
+         SSL_set_alpn_protos(side->ssl, wish->alpn.bytes,
+                             (unsigned)wish->alpn.len) != 0)) {
         err_openssl(err, "prepare TLS to the server");
         return -1;
     }

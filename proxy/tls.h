@@ -60,7 +60,8 @@ struct tls_side {
 
     int verify_code, verify_depth; /* of the first check that failed */
     bool verify_insecure;
-    char alpn[32]; /* victim side: what to choose if it is offered */
+    struct alpn_name alpn;     /* victim side: what to choose if it is offered;
+                              borrowed until the handshake is complete */
     struct sessions *sessions; /* server side, with resumption: where its
                                   sessions are kept ... */
     char *server;              /* ... and under which name */
@@ -114,7 +115,7 @@ int tls_accept_by(struct tls *tls, struct tls_side *side, SSL_CTX *context,
 struct tls_wish {
     const char *server_name; /* SNI; NULL or an address: none is sent */
     const char *verify_name; /* that the certificate must show */
-    const char *const *alpn; /* NULL-terminated; NULL: none */
+    struct alpn_list alpn;   /* at most ALPN_OFFER_MOST */
     const char *session;     /* under which name sessions with this server are
                                 kept; NULL: none is */
     bool staple;             /* ask for a stapled OCSP response */

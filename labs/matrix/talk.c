@@ -166,7 +166,7 @@ static void begin_tls(struct talk *talk)
                               .out = &talk->out,
                               .calls = &talk_tls_calls,
                               .owner = talk};
-    strcpy(side->alpn, "http/1.1");
+    side->alpn = alpn_name("http/1.1");
     if (!context || tls_accept_by(talk->stand->rig->tls, side, context, &err))
         talk_close(talk, "failed");
 }

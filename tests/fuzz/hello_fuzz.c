@@ -51,7 +51,15 @@ static void check_hello(const struct hello *hello)
     check_list(&hello->key_shares);
     check_list(&hello->extensions);
     CHECK(memchr(hello->server_name, 0, sizeof hello->server_name));
-    CHECK(hello->alpn_count <= 8 && hello->suites.count > 0);
+    CHECK(hello->suites.count > 0);
+    CHECK(!hello->alpn.len ||
+          (hello->alpn.bytes >= scratch &&
+           hello->alpn.bytes + hello->alpn.len <= scratch + sizeof scratch));
+    struct alpn_name name;
+    size_t at = 0;
+    while (alpn_next(hello->alpn, &at, &name))
+        CHECK(name.len > 0);
+    CHECK(at == hello->alpn.len);
 }
 
 static bool same_list(const struct hello_list *one,
@@ -77,7 +85,9 @@ static void check_other_records(const struct hello *hello, size_t size,
     CHECK(read_exact(buf_head(&records), buf_len(&records), other_scratch,
                      &other, &why) == (ssize_t)buf_len(&records));
     CHECK(!strcmp(hello->server_name, other.server_name));
-    CHECK(!memcmp(hello->alpn, other.alpn, sizeof hello->alpn));
+    CHECK(hello->alpn.len == other.alpn.len &&
+          (!other.alpn.len ||
+           !memcmp(hello->alpn.bytes, other.alpn.bytes, other.alpn.len)));
     CHECK(same_list(&hello->suites, &other.suites));
     CHECK(same_list(&hello->versions, &other.versions));
     CHECK(same_list(&hello->key_shares, &other.key_shares));

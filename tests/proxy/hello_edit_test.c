@@ -122,7 +122,7 @@ static void extensions_go_by_name_and_by_number(void **state)
         0);
     assert_int_equal(edited(&edit, &hello), 3); /* two were not there */
     assert_string_equal(hello.server_name, "");
-    assert_int_equal(hello.alpn_count, 0);
+    assert_int_equal(hello.alpn.len, 0);
     assert_false(has(&hello.extensions, 51));
     assert_true(has(&hello.extensions, 43));
 }

@@ -59,9 +59,8 @@ static void check_openssl_hello(const struct hello *hello)
     assert_string_equal(hello->server_name, "bank.lab.test");
     assert_int_equal(hello->legacy_version, 0x0303);
     assert_int_equal(hello->record_version, 0x0301);
-    assert_int_equal(hello->alpn_count, 2);
-    assert_string_equal(hello->alpn[0], "h2");
-    assert_string_equal(hello->alpn[1], "http/1.1");
+    assert_int_equal(hello->alpn.len, 12);
+    assert_memory_equal(hello->alpn.bytes, "\x02h2\x08http/1.1", 12);
     assert_true(has(&hello->versions, 0x0304));
     assert_true(has(&hello->versions, 0x0303));
     assert_true(has(&hello->suites, 0x1301));
@@ -300,7 +299,7 @@ static void hello_refuses_extensions_that_may_not_stand_so(void **state)
     buf_free(&cut);
 }
 
-static void hello_keeps_what_fits_of_a_long_alpn_list(void **state)
+static void hello_keeps_all_of_a_long_alpn_list(void **state)
 {
     (void)state;
     struct buf list = {0}, data = {0}, block = {0};
@@ -313,8 +312,17 @@ static void hello_keeps_what_fits_of_a_long_alpn_list(void **state)
     put_vector(&data, 2, &list);
     put_extension(&block, 16, buf_head(&data), buf_len(&data));
     assert_null(why_refused(&block, 999, &hello));
-    assert_int_equal(hello.alpn_count, 8);
-    assert_string_equal(hello.alpn[0], "h2");
+    assert_int_equal(hello.alpn.len, buf_len(&list));
+    assert_memory_equal(hello.alpn.bytes, buf_head(&list), buf_len(&list));
+    struct alpn_name name;
+    size_t at = 0;
+    assert_true(alpn_next(hello.alpn, &at, &name));
+    assert_int_equal(name.len, 32);
+    for (int i = 0; i < 12; i++) {
+        assert_true(alpn_next(hello.alpn, &at, &name));
+        assert_true(alpn_is(name, "h2"));
+    }
+    assert_false(alpn_next(hello.alpn, &at, &name));
     buf_free(&list);
     buf_free(&data);
     buf_free(&block);
@@ -421,7 +429,7 @@ int main(void)
         cmocka_unit_test(hello_reads_up_to_its_limit_and_refuses_more),
         cmocka_unit_test(hello_checks_every_length),
         cmocka_unit_test(hello_refuses_extensions_that_may_not_stand_so),
-        cmocka_unit_test(hello_keeps_what_fits_of_a_long_alpn_list),
+        cmocka_unit_test(hello_keeps_all_of_a_long_alpn_list),
         cmocka_unit_test(hello_reads_a_client_without_extensions),
         cmocka_unit_test(
             hello_refuses_nonsense_at_the_first_byte_that_shows_it),

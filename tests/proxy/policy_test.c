@@ -102,14 +102,14 @@ static void protocols_are_those_that_were_given(void **state)
     (void)state;
     struct policy policy = {0};
     struct err err = ERR_INIT;
-    assert_true(policy_speaks(&policy, "http/1.1"));
-    assert_true(policy_speaks(&policy, "h2"));
-    assert_false(policy_speaks(&policy, "h3"));
+    assert_true(policy_speaks(&policy, alpn_name("http/1.1")));
+    assert_true(policy_speaks(&policy, alpn_name("h2")));
+    assert_false(policy_speaks(&policy, alpn_name("h3")));
     assert_int_equal(policy_parse("alpn=h2", &policy, &err), 0);
-    assert_true(policy_speaks(&policy, "h2"));
-    assert_false(policy_speaks(&policy, "http/1.1"));
+    assert_true(policy_speaks(&policy, alpn_name("h2")));
+    assert_false(policy_speaks(&policy, alpn_name("http/1.1")));
     assert_int_equal(policy_parse("alpn=none", &policy, &err), 0);
-    assert_false(policy_speaks(&policy, "http/1.1"));
+    assert_false(policy_speaks(&policy, alpn_name("http/1.1")));
 }
 
 static void old_versions_need_the_lowest_level(void **state)

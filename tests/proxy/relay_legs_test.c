@@ -207,6 +207,88 @@ static void renegotiation_is_refused(void **state)
     stage_close(&stage);
 }
 
+/* ---- protocols ----------------------------------------------------------- */
+
+/* What the victim offered, as the server saw it, which takes the last. */
+struct seen {
+    struct buf list;
+};
+
+static int on_offer(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                    const unsigned char *in, unsigned in_len, void *context)
+{
+    (void)ssl;
+    struct seen *seen = context;
+    const struct alpn_list offered = {in, in_len};
+    struct alpn_name name = {0};
+    for (size_t at = 0; alpn_next(offered, &at, &name);)
+        ;
+    *out = name.bytes;
+    *out_len = name.len;
+    buf_clear(&seen->list);
+    return buf_append(&seen->list, in, in_len) ? SSL_TLSEXT_ERR_NOACK
+                                               : SSL_TLSEXT_ERR_OK;
+}
+
+/* So many names, each as long as names can be and like no other. */
+static void add_long_names(struct buf *list, int count)
+{
+    char text[256];
+    for (int i = 0; i < count; i++) {
+        memset(text, 'a' + i % 26, 255);
+        text[255] = 0;
+        memcpy(text, &i, sizeof i);
+        struct alpn_name name = {(uint8_t *)text, 255};
+        assert_int_equal(alpn_append(list, name), 0);
+    }
+}
+
+/* The victim offers `list`; the server must see its first `len` bytes, and
+ * both agree on the last name of these. */
+static void offers_arrive(const struct buf *list, size_t len)
+{
+    struct stage stage;
+    struct seen seen = {0};
+    const unsigned char *chosen;
+    unsigned chosen_len;
+    tls_stage_prepare(&stage, "tls");
+    stage_raise(&stage);
+    struct talker victim =
+        victim_calls(&stage, authorities.rogue->root, TLS1_3_VERSION, BANK);
+    SSL_set_alpn_protos(victim.ssl, buf_head(list), (unsigned)buf_len(list));
+    talker_shakes(&victim);
+    struct talker server = server_answers(&stage);
+    SSL_CTX_set_alpn_select_cb(SSL_get_SSL_CTX(server.ssl), on_offer, &seen);
+    talkers_shake(&victim, &server);
+    assert_true(victim.done);
+    assert_int_equal(buf_len(&seen.list), len);
+    assert_memory_equal(buf_head(&seen.list), buf_head(list), len);
+    SSL_get0_alpn_selected(victim.ssl, &chosen, &chosen_len);
+    assert_int_equal(chosen_len, 255);
+    assert_memory_equal(chosen, buf_head(&seen.list) + len - 255, 255);
+    talker_leaves(&victim);
+    talker_leaves(&server);
+    stage_empties(&stage);
+    stage_close(&stage);
+    buf_free(&seen.list);
+}
+
+/* One that means nothing (RFC 8701), a short one, one with a 0 in it, and many
+ * that are long; and more than a hello of ours has room for. */
+static void all_protocols_of_a_victim_reach_the_server_in_order(void **state)
+{
+    (void)state;
+    struct buf list = {0};
+    buf_append(&list, "\2\x0a\x0a\3a\0b\4imap", 12);
+    add_long_names(&list, 9);
+    offers_arrive(&list, buf_len(&list));
+    add_long_names(&list, 191);
+    offers_arrive(&list, buf_len(&list));
+    add_long_names(&list, 50);
+    offers_arrive(&list, 12 + 256 * 239);
+    buf_free(&list);
+}
+
 /* ---- what is shown counts ------------------------------------------------ */
 
 /* After a HelloRetryRequest a victim has seen no certificate yet. */
@@ -304,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_session_is_for_what_was_shown_with_it),
         cmocka_unit_test(early_data_is_refused),
         cmocka_unit_test(renegotiation_is_refused),
+        cmocka_unit_test(all_protocols_of_a_victim_reach_the_server_in_order),
         cmocka_unit_test(who_leaves_after_a_retry_request_has_judged_nothing),
         cmocka_unit_test(records_larger_than_socket_buffers_pass),
     };

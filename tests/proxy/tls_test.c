@@ -275,19 +275,19 @@ static void a_record_that_was_tampered_with_is_a_failure(void **state)
 static void alpn_is_what_was_chosen_if_it_was_offered(void **state)
 {
     (void)state;
-    static const char *const offers[] = {"http/1.1", "other", NULL};
+    static const uint8_t offers[] = "\x08http/1.1\x05other";
     static const struct {
         const char *choice, *result;
     } rows[] = {{"http/1.1", "http/1.1"}, {"imap", ""}, {"", ""}};
     struct tls_wish wish = bank;
-    wish.alpn = offers;
+    wish.alpn = (struct alpn_list){offers, sizeof offers - 1};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct pair pair;
         enum tls_result client, server;
         const unsigned char *chosen;
         unsigned len;
         open_pair(&pair, trust, &wish);
-        strcpy(pair.server.alpn, rows[i].choice);
+        pair.server.alpn = alpn_name(rows[i].choice);
         shake(&pair, &client, &server);
         assert_int_equal(client, TLS_DONE);
         SSL_get0_alpn_selected(pair.client.ssl, &chosen, &len);
