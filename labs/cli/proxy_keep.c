@@ -97,8 +97,10 @@ static int take(const struct proxy_wishes *wishes, struct proxy_setup *setup,
         return -1;
     }
     keep->har = har;
-    if (capture && wire_open(capture, &keep->wire, err))
+    if (capture && wire_open(capture, &keep->wire, err)) {
+        err_prefix(err, "-w %s", capture);
         return -1;
+    }
     keep->capture = capture;
     setup->options.wire = keep->wire;
     event_copy(on_event, keep);
@@ -109,6 +111,19 @@ void proxy_keep_flush(const struct proxy_setup *setup)
 {
     if (setup->keep && setup->keep->wire)
         wire_flush(setup->keep->wire);
+}
+
+static void finish_capture(struct proxy_setup *setup, struct proxy_keep *keep)
+{
+    struct err err = ERR_INIT;
+    if (wire_close(keep->wire, &err)) {
+        err_prefix(&err, "-w %s", keep->capture);
+        proxy_note_late(setup, &err);
+    }
+    if (keep_capture(keep->capture, &err)) {
+        err_prefix(&err, "-w %s", keep->capture);
+        proxy_note_late(setup, &err);
+    }
 }
 
 /* Events that cannot be kept (a full /tmp) are missing in the HAR. */
@@ -132,14 +147,11 @@ static void finish_har(struct proxy_setup *setup, struct proxy_keep *keep)
 static void undo(struct proxy_setup *setup)
 {
     struct proxy_keep *keep = setup->keep;
-    struct err err = ERR_INIT;
     if (!keep)
         return;
     event_copy(NULL, NULL);
-    if (keep->wire && wire_close(keep->wire, &err))
-        proxy_note_late(setup, &err);
-    if (keep->wire && keep_capture(keep->capture, &err))
-        proxy_note_late(setup, &err);
+    if (keep->wire)
+        finish_capture(setup, keep);
     if (keep->told && keep->har)
         finish_har(setup, keep);
     if (keep->told)
