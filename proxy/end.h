@@ -46,6 +46,8 @@ struct end {
     enum end_hears hears;
     enum end_says says;
     bool fin_in; /* TCP will bring nothing more */
+    bool
+        answered; /* a server: a whole request of HTTP/1.1, on this connection */
 
     struct buf in;     /* from the wire, not taken yet */
     struct buf clear;  /* with TLS: decrypted, not taken yet */

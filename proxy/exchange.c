@@ -20,7 +20,7 @@ static void start_halves(struct exchange *exchange)
     exchange->response.state = HALF_IDLE;
     exchange->said_continue = exchange->answering = false;
     exchange->asked = exchange->heard = exchange->dialled = false;
-    exchange->replays = exchange->replayed = false;
+    exchange->replays = false;
     exchange->replay = NULL;
 }
 
@@ -187,6 +187,7 @@ static enum step both_done(struct exchange *exchange)
                  exchange->response.body.framing != HTTP1_TO_CLOSE &&
                  !exchange->relay->worker->stopping;
     bool tunnel = exchange->response.body.framing == HTTP1_TUNNEL;
+    exchange->relay->server.answered |= !exchange->response.answered;
     finish(exchange);
     start_halves(exchange);
     relay_forget_absence(exchange->relay);

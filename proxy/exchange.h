@@ -68,8 +68,7 @@ struct exchange {
     bool asked;         /* some of the request did */
     bool heard;         /* and the server has said something to it */
     bool dialled;       /* the server was tried for this request */
-    bool replays;       /* all of it is to be sent again ... */
-    bool replayed;      /* ... which is done once only */
+    bool replays;       /* all of it is to be sent again */
     const char *replay; /* in the arena; NULL: that cannot be done */
     size_t replay_len;
     struct note_line line;

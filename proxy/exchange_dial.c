@@ -2,10 +2,12 @@
  *
  * A request that is to go on needs a server that listens. One that left while
  * nothing was asked, or that could not be had before, is tried anew, once a
- * request (RFC 9112 9.3.1). What was sent to one that then died without a word
- * is sent again, once, if asking twice is as good as asking once (RFC 9110
- * 9.2.2) and all of it is still here. */
+ * request. What was sent to one that then died without a word is sent again,
+ * if the rule of again.h allows it and all of it is still here: once, because
+ * the connection is a fresh one then. */
 #include "proxy/exchange_parts.h"
+
+#include "proxy/again.h"
 
 #include <stdio.h>
 
@@ -89,7 +91,7 @@ void exchange_keep(struct exchange *exchange, const void *bytes, size_t len,
 {
     exchange->replay = NULL;
     if (whole && !exchange->asked && len <= REPLAY_MOST &&
-        method_is_idempotent(exchange->method))
+        again_is_fair(&exchange->relay->server, exchange->method))
         exchange->replay = arena_copy(&exchange->arena, bytes, len);
     exchange->replay_len = len;
     exchange->asked = true;
@@ -115,11 +117,12 @@ enum step step_server_died(struct exchange *exchange)
     struct relay *relay = exchange->relay;
     /* For whom nobody waits any more nothing is asked twice; and a server that
      * said why it leaves has answered. */
-    bool again = exchange->replay && !exchange->replayed && !exchange->heard &&
+    bool again = exchange->replay && !exchange->heard &&
+                 again_is_fair(&relay->server, exchange->method) &&
                  relay->server_alert < 0 && relay->victim.hears == END_HEARS;
     if (!again)
         return no_answer(exchange);
-    exchange->replayed = exchange->replays = true;
+    exchange->replays = true;
     exchange->dialled = false;
     relay_leave_server(relay);
     return STEP_ON;

@@ -4,6 +4,7 @@
  * for one is woken when one is free, in the order in which they came. */
 #include "proxy/lanes.h"
 
+#include "proxy/again.h"
 #include "proxy/lane.h"
 #include "proxy/relay_parts.h"
 #include "proxy/stream.h"
@@ -177,7 +178,9 @@ static void lose(struct lanes *lanes, struct lane *lane)
         if (stream->request.to != lost)
             continue;
         stream->request.to = stream->response.from = &lanes->base;
-        if (stream->on_server && !(stale && stream_again(stream)))
+        bool again =
+            stale && again_is_fair(lane->end, stream->request.message.method);
+        if (stream->on_server && !(again && stream_again(stream)))
             stream_came_reset(stream, &lanes->base, STREAM_INTERNAL_ERROR);
     }
     lane->speaker = NULL;

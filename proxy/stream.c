@@ -379,8 +379,7 @@ bool stream_again(struct stream *stream)
 {
     struct way *way = &stream->request;
     if (stream->over || stream->asked_again || way->state < WAY_PASS ||
-        stream->response.state != WAY_IDLE ||
-        !method_is_idempotent(way->message.method))
+        stream->response.state != WAY_IDLE)
         return false;
     stream->asked_again = true;
     stream->on_server = false;

@@ -92,9 +92,9 @@ void stream_came_interim(struct way *way, struct message *message);
 void stream_came_reset(struct stream *stream, struct speaker *from,
                        uint32_t error);
 
-/* The connection on which it went to the server is no more, and the server may
- * not have seen it: ask again, on another one, if that is harmless (RFC 9110
- * 9.2.2) and has not been done before. False: nothing was done. */
+/* The connection on which it went to the server is no more, and to ask again on
+ * another one is fair (again.h): do so, unless it has been done before. False:
+ * nothing was done. */
 bool stream_again(struct stream *stream);
 
 /* The place of events on one of its legs. */

@@ -324,6 +324,18 @@ static void only_what_is_harmless_is_asked_again(void **state)
     }
 }
 
+static void a_fresh_lane_that_dies_is_502(void **state)
+{
+    (void)state;
+    struct down *down = down_new();
+    int32_t id = framer_asks(&down->victim, H2_GET, NULL);
+    down_hears(down, GET_1);
+    actor_leaves(&down->server);
+    assert_non_null(strstr(down_answered(down, id)->head, ":status: 502"));
+    nobody_is_at_the_door(down);
+    down_free(down);
+}
+
 static void nobody_asks_again_for_ever(void **state)
 {
     (void)state;
@@ -515,6 +527,7 @@ int main(void)
         cmocka_unit_test(a_server_that_closes_is_connected_to_again),
         cmocka_unit_test(an_idle_server_that_hangs_up_ends_nothing),
         cmocka_unit_test(only_what_is_harmless_is_asked_again),
+        cmocka_unit_test(a_fresh_lane_that_dies_is_502),
         cmocka_unit_test(nobody_asks_again_for_ever),
         cmocka_unit_test(where_no_more_can_be_opened_they_wait_for_those_there),
         cmocka_unit_test(descriptors_are_there_for_victims_first),

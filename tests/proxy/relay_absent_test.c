@@ -547,6 +547,26 @@ static void a_server_that_speaks_unasked_ends_the_connection(void **state)
 
 #define FIELDS "Host: a\r\nContent-Length: 2\r\n\r\n"
 
+/* A connection of the victim's whose server has answered something. */
+static struct actor victim_who_was_answered(struct stage *stage,
+                                            struct actor *server)
+{
+    static const char first[] = "GET /first HTTP/1.1\r\nHost: a\r\n\r\n";
+    size_t len;
+    struct actor victim = victim_enters(stage);
+    actor_says(&victim, first);
+    *server = server_enters(stage);
+    do {
+        actor_waits_for(server, buf_len(&server->got) + 1);
+        len = buf_len(&server->got);
+    } while (len < 4 ||
+             memcmp(buf_head(&server->got) + len - 4, "\r\n\r\n", 4));
+    buf_clear(&server->got);
+    actor_says(server, OK_HI);
+    actor_hears(&victim, OK_HI);
+    return victim;
+}
+
 static void what_died_without_a_word_is_asked_again_once(void **state)
 {
     (void)state;
@@ -556,9 +576,8 @@ static void what_died_without_a_word_is_asked_again_once(void **state)
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
         struct stage stage;
         stage_open(&stage);
-        struct actor victim = victim_enters(&stage);
+        struct actor server, victim = victim_who_was_answered(&stage, &server);
         actor_says(&victim, requests[i]);
-        struct actor server = server_enters(&stage);
         actor_hears(&server, requests[i]);
         actor_leaves(&server);
         server = server_enters(&stage);
@@ -585,10 +604,11 @@ static void what_is_asked_again_is_told_again_with_its_body(void **state)
                               "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
     struct stage stage;
     stage_open(&stage);
-    struct actor victim = victim_enters(&stage);
+    struct actor server, victim = victim_who_was_answered(&stage, &server);
     actor_says(&victim, put);
     for (int i = 0; i < 2; i++) {
-        struct actor server = server_enters(&stage);
+        if (i)
+            server = server_enters(&stage);
         actor_hears(&server, put);
         if (i) {
             actor_says(&server, OK_HI);
@@ -621,16 +641,15 @@ static void what_a_hook_made_of_it_is_asked_again(void **state)
     struct stage stage;
     struct puppet puppet = {.act = HOOK_CHANGED, .field = "1"};
     raise_with(&stage, "http", &puppet);
-    struct actor victim = victim_enters(&stage);
+    struct actor server, victim = victim_who_was_answered(&stage, &server);
     actor_says(&victim, GET);
-    struct actor server = server_enters(&stage);
     actor_hears(&server, changed);
     actor_leaves(&server);
     server = server_enters(&stage);
     actor_hears(&server, changed);
     actor_says(&server, OK_HI);
     actor_hears(&victim, OK_HI);
-    assert_int_equal(puppet.requests, 1);
+    assert_int_equal(puppet.requests, 2);
     all_leave(&stage, &victim, &server);
 }
 
@@ -647,9 +666,8 @@ static void what_must_not_be_asked_twice_is_502(void **state)
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
         struct stage stage;
         stage_open(&stage);
-        struct actor victim = victim_enters(&stage);
+        struct actor server, victim = victim_who_was_answered(&stage, &server);
         actor_says(&victim, requests[i][0]);
-        struct actor server = server_enters(&stage);
         actor_hears(&server, requests[i][0]);
         actor_says(&victim, requests[i][1]);
         actor_hears(&server, requests[i][1]);
@@ -669,15 +687,61 @@ static void asked_again_where_nobody_listens_any_more_is_502(void **state)
     (void)state;
     struct stage stage;
     stage_open(&stage);
-    struct actor victim = victim_enters(&stage);
+    struct actor server, victim = victim_who_was_answered(&stage, &server);
     actor_says(&victim, GET);
-    struct actor server = server_enters(&stage);
     actor_hears(&server, GET);
     server_goes(&stage);
     actor_leaves(&server);
     const char *heard = actor_hears_all(&victim);
     assert_memory_equal(heard, "HTTP/1.1 502 ", 13);
     assert_non_null(strstr(heard, "refused"));
+    all_leave(&stage, &victim, NULL);
+}
+
+/* It was dialled for this request, so it did not close because it was idle: for
+ * the first request of a connection, and for one that dialled anew. */
+static void a_fresh_connection_that_dies_is_502(void **state)
+{
+    (void)state;
+    for (int anew = 0; anew < 2; anew++) {
+        struct stage stage;
+        struct actor server, victim;
+        stage_open(&stage);
+        if (anew) {
+            victim = victim_who_was_answered(&stage, &server);
+            actor_leaves(&server);
+            stage_rest(&stage);
+        } else {
+            victim = victim_enters(&stage);
+        }
+        actor_says(&victim, GET);
+        server = server_enters(&stage);
+        actor_hears(&server, GET);
+        actor_leaves(&server);
+        const char *heard = actor_hears_all(&victim);
+        assert_memory_equal(heard, "HTTP/1.1 502 ", 13);
+        assert_non_null(strstr(heard, "without an answer"));
+        assert_int_equal(stage_door(&stage), -1);
+        all_leave(&stage, &victim, NULL);
+    }
+}
+
+/* An answer of a hook's is not the server's. */
+static void what_a_hook_answered_does_not_count(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct puppet puppet = {.act = HOOK_ANSWER};
+    raise_with(&stage, "http", &puppet);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, GET);
+    actor_hears(&victim, MINE);
+    struct actor server = server_enters(&stage);
+    puppet.act = HOOK_PASS;
+    actor_says(&victim, GET);
+    actor_hears(&server, GET);
+    actor_leaves(&server);
+    assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 502 ", 13);
     all_leave(&stage, &victim, NULL);
 }
 
@@ -688,9 +752,8 @@ static void after_an_interim_response_nothing_is_asked_again(void **state)
     static const char early[] = "HTTP/1.1 103 Early Hints\r\n\r\n";
     struct stage stage;
     stage_open(&stage);
-    struct actor victim = victim_enters(&stage);
+    struct actor server, victim = victim_who_was_answered(&stage, &server);
     actor_says(&victim, GET);
-    struct actor server = server_enters(&stage);
     actor_hears(&server, GET);
     actor_says(&server, early);
     actor_hears(&victim, early);
@@ -732,6 +795,8 @@ int main(void)
         cmocka_unit_test(what_must_not_be_asked_twice_is_502),
         cmocka_unit_test(asked_again_where_nobody_listens_any_more_is_502),
         cmocka_unit_test(after_an_interim_response_nothing_is_asked_again),
+        cmocka_unit_test(a_fresh_connection_that_dies_is_502),
+        cmocka_unit_test(what_a_hook_answered_does_not_count),
     };
     return cmocka_run_group_tests(tests, make_authorities, free_authorities);
 }
