@@ -258,6 +258,20 @@ void end_flush(struct end *end)
     worker_take_back(worker, &end->clear);
 }
 
+bool end_all_said(const struct end *end)
+{
+    return !end_blocked(end) && (!end->open || end->says != END_FINISHES);
+}
+
+bool end_all_heard(const struct end *end)
+{
+    char byte;
+    uv_os_fd_t fd;
+    if (buf_len(&end->in) || uv_fileno((const uv_handle_t *)&end->tcp, &fd))
+        return false;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
 void end_finish(struct end *end, bool truncate)
 {
     if (!end->open || end->says != END_SAYS)

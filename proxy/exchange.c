@@ -21,7 +21,6 @@ static void start_halves(struct exchange *exchange)
     exchange->said_continue = exchange->answering = false;
     exchange->asked = exchange->heard = exchange->dialled = false;
     exchange->replays = false;
-    exchange->replay = NULL;
 }
 
 void exchange_init(struct exchange *exchange, struct relay *relay)
@@ -64,6 +63,7 @@ static void finish(struct exchange *exchange)
     exchange->line.method_len = 0;
     half_forget(request);
     half_forget(response);
+    worker_discard(exchange->relay->worker, &exchange->replay);
     arena_free(&exchange->arena);
 }
 
@@ -88,6 +88,11 @@ bool exchange_idle(const struct exchange *exchange)
 {
     return exchange->request.state == HALF_HEAD &&
            !buf_len(end_input(exchange->request.from));
+}
+
+bool exchange_was_last(const struct exchange *exchange)
+{
+    return exchange_idle(exchange) && exchange->last;
 }
 
 bool exchange_head_pending(const struct exchange *exchange)

@@ -64,13 +64,13 @@ struct exchange {
     bool upgrade;       /* the victim asked for another protocol */
     bool said_continue; /* we did, so the server's own is dropped */
     bool expects;       /* the victim waits for leave to send its body */
+    bool last;          /* the victim said that it asks no more */
     bool answering;     /* some of the response went out */
     bool asked;         /* some of the request did */
     bool heard;         /* and the server has said something to it */
     bool dialled;       /* the server was tried for this request */
     bool replays;       /* all of it is to be sent again */
-    const char *replay; /* in the arena; NULL: that cannot be done */
-    size_t replay_len;
+    struct buf replay;  /* these bytes; empty: that cannot be done */
     struct note_line line;
 };
 
@@ -102,6 +102,9 @@ bool exchange_answer(struct exchange *exchange, int status,
 
 /* True when nothing is under way. */
 bool exchange_idle(const struct exchange *exchange);
+/* True when the victim has asked, is answered, and said that it asks no more.
+ */
+bool exchange_was_last(const struct exchange *exchange);
 /* True when a head has begun and not ended: it must not take for ever. */
 bool exchange_head_pending(const struct exchange *exchange);
 void exchange_close(struct exchange *exchange);

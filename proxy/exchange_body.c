@@ -148,7 +148,7 @@ static void follow_method(struct exchange *exchange, struct half *half)
 static enum step half_deaf(struct exchange *exchange, struct half *half)
 {
     note_write(&half->note, half->from, half->to, false);
-    half->keep_alive = false;
+    half->keep_alive = exchange->last = false;
     half->state = HALF_DONE;
     if (exchange->response.state == HALF_IDLE)
         exchange->response.state = HALF_HEAD;

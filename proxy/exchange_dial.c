@@ -89,11 +89,12 @@ enum step step_dial(struct exchange *exchange, struct half *half)
 void exchange_keep(struct exchange *exchange, const void *bytes, size_t len,
                    bool whole)
 {
-    exchange->replay = NULL;
-    if (whole && !exchange->asked && len <= REPLAY_MOST &&
-        again_is_fair(&exchange->relay->server, exchange->method))
-        exchange->replay = arena_copy(&exchange->arena, bytes, len);
-    exchange->replay_len = len;
+    struct worker *worker = exchange->relay->worker;
+    struct buf *kept = &exchange->replay;
+    bool keep = whole && !exchange->asked && len <= REPLAY_MOST &&
+                again_is_fair(&exchange->relay->server, exchange->method);
+    if (!keep || worker_lend_slip(worker, kept) || buf_append(kept, bytes, len))
+        worker_discard(worker, kept);
     exchange->asked = true;
 }
 
@@ -117,7 +118,7 @@ enum step step_server_died(struct exchange *exchange)
     struct relay *relay = exchange->relay;
     /* For whom nobody waits any more nothing is asked twice; and a server that
      * said why it leaves has answered. */
-    bool again = exchange->replay && !exchange->heard &&
+    bool again = buf_len(&exchange->replay) && !exchange->heard &&
                  again_is_fair(&relay->server, exchange->method) &&
                  relay->server_alert < 0 && relay->victim.hears == END_HEARS;
     if (!again)
@@ -135,14 +136,15 @@ static void note_replay(struct exchange *exchange, struct note *note,
     struct http1_fault fault;
     struct span data;
     ssize_t used = 1;
-    note_head(note, &exchange->relay->victim, head, exchange->replay);
+    const char *bytes = (const char *)buf_head(&exchange->replay);
+    size_t len = buf_len(&exchange->replay);
+    note_head(note, &exchange->relay->victim, head, bytes);
     note->answered = true; /* how it came has been told */
     http1_body_init(&body, head, options_of(exchange)->lenient);
-    while (!body.done && used > 0 && at < exchange->replay_len) {
+    while (!body.done && used > 0 && at < len) {
         data = (struct span){0};
-        used = http1_body_read(&body, exchange->replay + at,
-                               exchange->replay_len - at, &data, &fault);
-        note_body(note, exchange->replay + at + data.at, data.len);
+        used = http1_body_read(&body, bytes + at, len - at, &data, &fault);
+        note_body(note, bytes + at + data.at, data.len);
         at += used > 0 ? (size_t)used : 0;
     }
 }
@@ -156,12 +158,14 @@ static int send_again(struct exchange *exchange)
     struct http1_head *head = &relay->worker->head;
     struct http1_fault fault;
     struct note note = {0};
-    ssize_t len = http1_head_read(&scan, HTTP1_REQUEST, NULL, exchange->replay,
-                                  exchange->replay_len, head, &fault);
+    const struct buf *kept = &exchange->replay;
+    ssize_t len = http1_head_read(&scan, HTTP1_REQUEST, NULL,
+                                  (const char *)buf_head(kept), buf_len(kept),
+                                  head, &fault);
     if (len > 0)
         note_replay(exchange, &note, head, (size_t)len);
     note.sent_at = end_output_at(&relay->server);
-    int bad = end_send(&relay->server, exchange->replay, exchange->replay_len);
+    int bad = end_send(&relay->server, buf_head(kept), buf_len(kept));
     note.sent_end = end_output_at(&relay->server);
     note_write(&note, &relay->victim, &relay->server, true);
     note_close(&note);

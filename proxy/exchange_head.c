@@ -142,6 +142,7 @@ enum step step_request_head(struct exchange *exchange)
     if (relay_forwards(exchange->relay) &&
         authority_moves(exchange->relay, head, half_front(half)))
         return STEP_GREET;
+    exchange->last = !head->keep_alive;
     exchange_remember_method(exchange, half_front(half) + head->method.at,
                              head->method.len);
     if (options_of(exchange)->on_line)

@@ -27,7 +27,7 @@
     X(SERVER_TLS) /* handshake with the server: the real chain */              \
     X(VICTIM_TLS) /* handshake with the victim: ours */                        \
     X(STREAM)     /* both ways, through the hooks */                           \
-    X(DRAIN)      /* all is said; a moment for the victim to hang up */        \
+    X(DRAIN)      /* all is said; a moment for a victim that may go on */      \
     X(CLOSING)    /* waiting for libuv to give the handles back */
 
 enum relay_state {

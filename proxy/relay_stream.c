@@ -275,6 +275,18 @@ static void wait_for_next(struct relay *relay)
         relay->head_pending = false;
 }
 
+/* A victim that said it would ask no more, and has all that it asked for, need
+ * not be waited for (RFC 9112 9.6). With TLS it may still say what it thinks of
+ * us, and a capture is to show how it leaves. */
+static bool seen_out(const struct relay *relay)
+{
+    const struct end *victim = &relay->victim, *server = &relay->server;
+    return !relay->streams && exchange_was_last(&relay->exchange) &&
+           !victim->tls.ssl && !server->tls.ssl && !options_of(relay)->wire &&
+           end_all_heard(victim) && end_all_said(victim) &&
+           end_all_said(server);
+}
+
 enum relay_state relay_step_stream(struct relay *relay)
 {
     if (!knows_protocol(relay))
@@ -291,7 +303,7 @@ enum relay_state relay_step_stream(struct relay *relay)
         wait_for_next(relay);
         return RELAY_STREAM;
     case EXCHANGE_OVER:
-        return relay_over(relay, FLOW_DONE);
+        return seen_out(relay) ? RELAY_CLOSING : relay_over(relay, FLOW_DONE);
     case EXCHANGE_TRUNCATED:
         return truncated(relay);
     case EXCHANGE_REFUSED:

@@ -6,11 +6,23 @@
 
 #include <stdlib.h>
 
-int worker_make_block(struct buf *buf)
+int shelf_make(struct buf *buf, size_t room)
 {
-    uint8_t *bytes = malloc(WORKER_BLOCK);
+    uint8_t *bytes = malloc(room);
     if (!bytes)
         return -1;
-    *buf = (struct buf){.bytes = bytes, .room = WORKER_BLOCK};
+    *buf = (struct buf){.bytes = bytes, .room = room};
     return 0;
+}
+
+static void clear(struct shelf *shelf)
+{
+    while (shelf->count)
+        buf_free(&shelf->spares[--shelf->count]);
+}
+
+void worker_free_spares(struct worker *worker)
+{
+    clear(&worker->blocks);
+    clear(&worker->slips);
 }

@@ -88,8 +88,7 @@ static void close_scene(struct scene *scene)
         end_free(ends[i]);
     lanes_free(relay->lanes);
     arena_free(&relay->flow.arena);
-    for (unsigned i = 0; i < scene->worker.spares_count; i++)
-        buf_free(&scene->worker.spares[i]);
+    worker_free_spares(&scene->worker);
     CHECK(!uv_loop_close(&scene->loop));
     free(relay);
 }

@@ -42,6 +42,32 @@ static void http_survives(void **state)
                                .hold = hold_http});
 }
 
+/* Once a connection has had what it needs, its next requests need no more
+ * unless somebody reads the events: what is remembered of each goes round. */
+static void further_requests_allocate_nothing(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage);
+    event_close();
+    struct actor victim = victim_enters(&stage), server = {.fd = -1};
+    for (int i = 0; i < 20; i++) {
+        actor_says(&victim, GET);
+        if (!i)
+            server = server_enters(&stage);
+        actor_hears(&server, GET);
+        actor_says(&server, OK_HI);
+        actor_hears(&victim, OK_HI);
+        if (i == 2)
+            hunger_arm(UINT_MAX, false);
+    }
+    assert_int_equal(memory.count, 0);
+    hunger_disarm();
+    both_leave(&victim, &server);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
 /* Two who come in the same turn: neither may shut the door for all others. */
 static bool hold_two(struct stage *stage)
 {
@@ -258,6 +284,7 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(http_survives),
+        cmocka_unit_test(further_requests_allocate_nothing),
         cmocka_unit_test(two_at_once_survive),
         cmocka_unit_test(a_script_survives),
         cmocka_unit_test(content_codings_survive),

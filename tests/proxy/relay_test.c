@@ -171,6 +171,44 @@ static void interim_responses_pass_before_the_final_one(void **state)
     stage_close(&stage);
 }
 
+/* It need not even hang up: the hour that the proxy waits for victims that do
+ * not is never begun. What it still says behind its last request must not turn
+ * the end into a reset, though, which would destroy the answer. */
+static void a_victim_that_asks_its_last_is_not_waited_for(void **state)
+{
+    (void)state;
+    static const char last[] = "GET / HTTP/1.1\r\nHost: bank.lab.test\r\n"
+                               "Connection: close\r\n\r\n";
+    static const char old[] = "GET / HTTP/1.0\r\n\r\n";
+    static const char more[] = "GET / HTTP/1.1\r\nHost: bank.lab.test\r\n"
+                               "Connection: close\r\n\r\nmore";
+    const struct {
+        const char *asks, *reaches;
+        bool leaves; /* by itself */
+    } kinds[] = {{last, last, false}, {old, old, false}, {more, last, true}};
+    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct stage stage;
+        stage_prepare(&stage, "http");
+        stage.options.drain_ms = 3600 * 1000;
+        stage_raise(&stage);
+        struct actor victim = victim_enters(&stage);
+        actor_says(&victim, kinds[i].asks);
+        struct actor server = server_enters(&stage);
+        actor_hears(&server, kinds[i].reaches);
+        actor_says(&server, OK_HI);
+        actor_hears(&victim, OK_HI);
+        actor_hears_end(&victim);
+        actor_hears_end(&server);
+        if (kinds[i].leaves)
+            actor_leaves(&victim);
+        stage_empties(&stage);
+        if (!kinds[i].leaves)
+            actor_leaves(&victim);
+        actor_leaves(&server);
+        stage_close(&stage);
+    }
+}
+
 static void a_response_until_close_ends_with_the_connection(void **state)
 {
     (void)state;
@@ -857,6 +895,7 @@ int main(void)
         cmocka_unit_test(pipelined_requests_are_answered_in_order),
         cmocka_unit_test(responses_without_a_body_do_not_wait_for_one),
         cmocka_unit_test(interim_responses_pass_before_the_final_one),
+        cmocka_unit_test(a_victim_that_asks_its_last_is_not_waited_for),
         cmocka_unit_test(a_response_until_close_ends_with_the_connection),
         cmocka_unit_test(after_101_bytes_pass_both_ways_and_half_closes_too),
         cmocka_unit_test(a_victim_that_has_said_all_still_gets_its_answer),
