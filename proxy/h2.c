@@ -472,6 +472,7 @@ static bool head(struct speaker *speaker, struct way *way)
     if (id < 0)
         return false;
     stream->server_id = id;
+    stream->bare = empty;
     if (empty)
         way_went_all(way);
     return true;

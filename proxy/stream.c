@@ -327,10 +327,29 @@ void stream_came_all(struct way *way)
     streams_wake(way->stream);
 }
 
+/* The server says that it has not begun to act, on what was asked by whatever
+ * method (RFC 9113 8.7): by REFUSED_STREAM, or by a GOAWAY with the number of
+ * an earlier stream. A victim of HTTP/2 hears so, and asks again if it likes;
+ * one of HTTP/1.1 cannot be told. */
+static bool ask_refused_again(struct stream *stream, uint32_t error)
+{
+    return error == STREAM_REFUSED && !stream->streams->victim->h2 &&
+           stream->bare && stream_again(stream);
+}
+
+bool stream_outlives_server(const struct stream *stream)
+{
+    return stream->asked_again && stream->streams->server &&
+           stream->request.to == stream->streams->server &&
+           stream->request.to->h2;
+}
+
 /* The server wants to hear no more, or will say no more. */
 static void server_reset(struct stream *stream, uint32_t error)
 {
     struct way *response = &stream->response;
+    if (ask_refused_again(stream, error))
+        return;
     if (response->whole || response->state == WAY_DONE) {
         leave_server(stream, error);
         streams_wake(stream);
@@ -382,7 +401,7 @@ bool stream_again(struct stream *stream)
         stream->response.state != WAY_IDLE)
         return false;
     stream->asked_again = true;
-    stream->on_server = false;
+    stream->on_server = stream->response.cut = false;
     note_again(way);
     way->state = WAY_READY;
     streams_wake(stream);
@@ -672,7 +691,8 @@ static bool begin(struct way *way)
 {
     struct stream *stream = way->stream;
     if (is_request(way) && (!way->to || way->to->mood != SPEAKER_TALKS)) {
-        no_server(stream);
+        if (!stream_outlives_server(stream))
+            no_server(stream);
         return false;
     }
     if (!way->to->calls->ready(way->to, way))

@@ -70,6 +70,8 @@ struct stream {
     bool asked_head;              /* the victim's method was HEAD */
     bool said_continue;           /* we did: the server's own is dropped */
     bool asked_again;             /* stream_again() */
+    bool bare;                    /* to a server of HTTP/2 its request went as a
+                                     head and no more */
     union address local; /* from where the server was asked; family 0: from
                             the flow's */
     bool waited;         /* for a hook: the server may be back */
@@ -96,6 +98,10 @@ void stream_came_reset(struct stream *stream, struct speaker *from,
  * another one is fair (again.h): do so, unless it has been done before. False:
  * nothing was done. */
 bool stream_again(struct stream *stream);
+
+/* It waits for the next connection: the server refused it on the one that it
+ * is about to end. */
+bool stream_outlives_server(const struct stream *stream);
 
 /* The place of events on one of its legs. */
 struct event_where stream_where(const struct stream *stream,

@@ -313,8 +313,11 @@ enum exchange_next streams_step(struct streams *streams)
     drop_dead(streams);
     while (turn(streams))
         ;
-    if (streams->server && streams->server->mood == SPEAKER_GONE)
+    if (streams->server && streams->server->mood == SPEAKER_GONE) {
         streams_bury_server(streams);
+        while (turn(streams))
+            ;
+    }
     if (victim->end->hears == END_LOST || gave_up(streams))
         return EXCHANGE_CUT;
     if (victim->mood == SPEAKER_GONE && victim->cut)

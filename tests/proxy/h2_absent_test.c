@@ -228,6 +228,118 @@ static void a_victim_of_http_1_is_told_in_it(void **state)
     free(scene);
 }
 
+/* ---- what the server has not begun --------------------------------------- */
+
+/* A victim of HTTP/1.1 asks this of a server of HTTP/2, which sees it. */
+static struct actor ask_across(struct scene *scene, const char *request)
+{
+    scene->stage.options.h2 = PROXY_H2_SERVER;
+    stage_raise(&scene->stage);
+    struct actor victim = victim_enters(&scene->stage);
+    actor_says(&victim, request);
+    server_enters_again(scene);
+    struct seen *asked = framer_seen(&scene->server, 1);
+    FRAMERS_UNTIL(&scene->server, (struct framer *)NULL, asked->ended);
+    return victim;
+}
+
+static void close_across(struct scene *scene, struct actor *victim)
+{
+    actor_leaves(victim);
+    framer_leaves(&scene->server);
+    stage_empties(&scene->stage);
+    stage_close(&scene->stage);
+    free(scene);
+}
+
+/* As its stream `own`. */
+static void answer_across(struct scene *scene, struct actor *victim,
+                          int32_t own)
+{
+    struct said hi = {.bytes = "hi", .len = 2};
+    struct seen *asked = framer_seen(&scene->server, own);
+    FRAMERS_UNTIL(&scene->server, (struct framer *)NULL, asked->ended);
+    framer_answers(&scene->server, own, H2_OK, &hi);
+    FRAMERS_UNTIL(&scene->server, (struct framer *)NULL,
+                  (actor_listens(victim), buf_len(&victim->got) > 20));
+    actor_hears(victim, "HTTP/1.1 200 OK\r\n");
+}
+
+static const char *const bare[] = {
+    "GET / HTTP/1.1\r\nHost: bank.lab.test\r\n\r\n",
+    /* It was not begun, so any method will do. */
+    "POST / HTTP/1.1\r\nHost: bank.lab.test\r\nContent-Length: 0\r\n\r\n",
+};
+
+static void what_a_leaving_server_did_not_begin_is_asked_anew(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct scene *scene = scene_new();
+        struct actor victim = ask_across(scene, bare[i]);
+        nghttp2_submit_goaway(scene->server.session, 0, 0, NGHTTP2_NO_ERROR,
+                              NULL, 0);
+        framers_rest(&scene->server, NULL);
+        server_enters_again(scene);
+        answer_across(scene, &victim, 1);
+        assert_int_equal(scene->puppet.requests, 1);
+        close_across(scene, &victim);
+    }
+}
+
+static void what_a_server_refuses_is_asked_once_more(void **state)
+{
+    (void)state;
+    for (int twice = 0; twice < 2; twice++) {
+        struct scene *scene = scene_new();
+        struct actor victim = ask_across(scene, bare[twice]);
+        for (int i = 0; i <= twice; i++) {
+            struct seen *asked = framer_seen(&scene->server, 2 * i + 1);
+            FRAMERS_UNTIL(&scene->server, (struct framer *)NULL, asked->ended);
+            nghttp2_submit_rst_stream(scene->server.session, 0, 2 * i + 1,
+                                      NGHTTP2_REFUSED_STREAM);
+            framers_rest(&scene->server, NULL);
+        }
+        if (twice)
+            actor_hears(&victim, "HTTP/1.1 502 ");
+        else
+            answer_across(scene, &victim, 3);
+        close_across(scene, &victim);
+    }
+}
+
+static void a_body_that_is_gone_is_not_asked_again(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_new();
+    struct actor victim =
+        ask_across(scene, "PUT / HTTP/1.1\r\nHost: bank.lab.test\r\n"
+                          "Content-Length: 2\r\n\r\nhi");
+    nghttp2_submit_rst_stream(scene->server.session, 0, 1,
+                              NGHTTP2_REFUSED_STREAM);
+    framers_rest(&scene->server, NULL);
+    actor_hears(&victim, "HTTP/1.1 502 ");
+    close_across(scene, &victim);
+}
+
+/* It can ask again by itself. */
+static void a_victim_of_http_2_hears_that_it_was_refused(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_new();
+    enter(scene);
+    int32_t id = ask(scene);
+    server_enters_again(scene);
+    struct seen *asked = framer_seen(&scene->server, 1);
+    FRAMERS_UNTIL(&scene->victim, &scene->server, asked->ended);
+    nghttp2_submit_goaway(scene->server.session, 0, 0, NGHTTP2_NO_ERROR, NULL,
+                          0);
+    struct seen *seen = framer_seen(&scene->victim, id);
+    FRAMERS_UNTIL(&scene->victim, &scene->server, seen->closed);
+    assert_int_equal(seen->error, NGHTTP2_REFUSED_STREAM);
+    close_scene(scene);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -241,6 +353,10 @@ int main(void)
         cmocka_unit_test(no_hook_is_asked_about_what_is_outside),
         cmocka_unit_test(a_server_of_http_1_may_come_late),
         cmocka_unit_test(a_victim_of_http_1_is_told_in_it),
+        cmocka_unit_test(what_a_leaving_server_did_not_begin_is_asked_anew),
+        cmocka_unit_test(what_a_server_refuses_is_asked_once_more),
+        cmocka_unit_test(a_body_that_is_gone_is_not_asked_again),
+        cmocka_unit_test(a_victim_of_http_2_hears_that_it_was_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
