@@ -4,11 +4,12 @@
  * and programs on the same descriptor never mix. */
 #include "proxy/event.h"
 
+#include "proxy/sink.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,22 +19,19 @@
 #include <unistd.h>
 
 enum {
-    TEXT_MOST = 4096,       /* bytes of one event_text() */
-    TEXT_BUFFERS = 8,       /* so many may be used in one event() call */
-    ESCAPE_MOST = 6,        /* \u00XX */
-    LINE_ON_STACK = 8192,   /* longer lines are allocated */
-    PATIENCE_MS = 10 * 1000 /* for a reader that does not read */
+    TEXT_MOST = 4096,     /* bytes of one event_text() */
+    TEXT_BUFFERS = 8,     /* so many may be used in one event() call */
+    ESCAPE_MOST = 6,      /* \u00XX */
+    LINE_ON_STACK = 8192, /* longer lines are allocated */
 };
 
 static struct {
-    int fd; /* -1: nobody listens */
+    struct sink sink;
     char place[64];
     void (*take)(void *context, const char *line, size_t len);
     void *context;
     pthread_mutex_t lock;
-    bool torn; /* the last line is not whole */
-    int lost;  /* errno; 0: nothing is */
-} sink = {.fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
+} told = {.sink = {.fd = -1, .own = -1}, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int descriptor_in_environment(void)
 {
@@ -55,37 +53,50 @@ void event_open(bool json_to_stdout, const char *fallback_place)
     const char *place = getenv("MITMLAB_PLACE");
     if (!place || !*place)
         place = fallback_place ? fallback_place : "";
-    snprintf(sink.place, sizeof sink.place, "%s", place);
-    sink.fd = descriptor_in_environment();
-    sink.torn = false;
-    sink.lost = 0;
-    if (sink.fd < 0 && json_to_stdout)
-        sink.fd = STDOUT_FILENO;
+    snprintf(told.place, sizeof told.place, "%s", place);
+    int fd = descriptor_in_environment();
+    sink_open(&told.sink, fd < 0 && json_to_stdout ? STDOUT_FILENO : fd);
+}
+
+void event_keep_going(void)
+{
+    sink_keep_going(&told.sink);
 }
 
 bool event_wanted(void)
 {
-    return sink.fd >= 0 || sink.take;
+    return told.sink.fd >= 0 || told.take;
 }
 
 void event_copy(void (*take)(void *context, const char *line, size_t len),
                 void *context)
 {
-    sink.take = take;
-    sink.context = context;
+    told.take = take;
+    told.context = context;
 }
 
 int event_lost(void)
 {
-    pthread_mutex_lock(&sink.lock);
-    int lost = sink.lost;
-    pthread_mutex_unlock(&sink.lock);
+    pthread_mutex_lock(&told.lock);
+    int lost = told.sink.trouble;
+    pthread_mutex_unlock(&told.lock);
     return lost;
+}
+
+static void say_lost(uint64_t lost)
+{
+    if (lost)
+        fprintf(stderr,
+                "mitmlab: %" PRIu64 " event%s dropped, because nobody read "
+                "them\n",
+                lost, lost == 1 ? " was" : "s were");
 }
 
 void event_close(void)
 {
-    sink.fd = -1;
+    pthread_mutex_lock(&told.lock);
+    say_lost(sink_close(&told.sink));
+    pthread_mutex_unlock(&told.lock);
 }
 
 static size_t escape(char *to, uint8_t byte)
@@ -225,39 +236,41 @@ static void add_where(struct line *line, const struct event_where *where)
                  dirs[where->dir], where->at, where->len);
 }
 
-/* Events are worth waiting for: a slow reader holds us up, but not for ever.
- * Returns how many bytes were not written; then errno says why. */
-static size_t write_all(const char *bytes, size_t len)
+static void begin_line(struct line *line, const char *kind,
+                       const struct event_where *where)
 {
-    while (len) {
-        ssize_t wrote = write(sink.fd, bytes, len);
-        if (wrote >= 0) {
-            bytes += wrote;
-            len -= (size_t)wrote;
-        } else if (errno == EAGAIN) {
-            struct pollfd wait = {.fd = sink.fd, .events = POLLOUT};
-            if (poll(&wait, 1, PATIENCE_MS) <= 0) {
-                errno = ETIMEDOUT;
-                return len;
-            }
-        } else if (errno != EINTR) {
-            return len;
-        }
-    }
-    return 0;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    line_add(line, "{\"t\":%lld%09ld,\"place\":%s,\"kind\":\"%s\"",
+             (long long)now.tv_sec, now.tv_nsec,
+             event_text(told.place, strlen(told.place), TEXT_MOST), kind);
+    if (where)
+        add_where(line, where);
+    line_add(line, ",\"data\":{");
 }
 
-/* Behind a line of which only the beginning was written comes a line feed, so
- * that no other line is lost with it. */
-static void write_line(const char *line, size_t len)
+/* Where they are missing, for a reader that is back. */
+static void tell_lost(uint64_t lost)
 {
-    size_t left = sink.torn ? write_all("\n", 1) : 0;
-    if (!left) {
-        left = write_all(line, len);
-        sink.torn = left && left < len;
-    }
-    if (left && !sink.lost)
-        sink.lost = errno;
+    char first[512];
+    struct line line = {.text = first, .room = sizeof first};
+    begin_line(&line, "events.dropped", NULL);
+    line_add(&line, "\"count\":%" PRIu64 "}}\n", lost);
+    if (!line.broken)
+        sink_put(&told.sink, line.text, line.len);
+    if (line.on_heap)
+        free(line.text);
+    say_lost(lost);
+}
+
+void event_catch_up(void)
+{
+    pthread_mutex_lock(&told.lock);
+    sink_catch_up(&told.sink);
+    uint64_t lost = sink_returned(&told.sink);
+    if (lost)
+        tell_lost(lost);
+    pthread_mutex_unlock(&told.lock);
 }
 
 void event(const char *kind, const struct event_where *where, const char *data,
@@ -267,26 +280,21 @@ void event(const char *kind, const struct event_where *where, const char *data,
         return;
     char first[LINE_ON_STACK];
     struct line line = {.text = first, .room = sizeof first};
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    line_add(&line, "{\"t\":%lld%09ld,\"place\":%s,\"kind\":\"%s\"",
-             (long long)now.tv_sec, now.tv_nsec,
-             event_text(sink.place, strlen(sink.place), TEXT_MOST), kind);
-    if (where)
-        add_where(&line, where);
-    line_add(&line, ",\"data\":{");
+    begin_line(&line, kind, where);
     va_list args;
     va_start(args, data);
     line_vadd(&line, data, args);
     va_end(args);
     line_add(&line, "}}\n");
     if (!line.broken) {
-        pthread_mutex_lock(&sink.lock);
-        if (sink.fd >= 0)
-            write_line(line.text, line.len);
-        if (sink.take)
-            sink.take(sink.context, line.text, line.len);
-        pthread_mutex_unlock(&sink.lock);
+        pthread_mutex_lock(&told.lock);
+        uint64_t lost = sink_returned(&told.sink);
+        if (lost)
+            tell_lost(lost);
+        sink_put(&told.sink, line.text, line.len);
+        if (told.take)
+            told.take(told.context, line.text, line.len);
+        pthread_mutex_unlock(&told.lock);
     }
     if (line.on_heap)
         free(line.text);

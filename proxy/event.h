@@ -48,6 +48,12 @@ struct event_where {
 void event_open(bool json_to_stdout, const char *fallback_place);
 bool event_wanted(void);
 
+/* Who does not read the events shall not hold us up: some are kept, then some
+ * are dropped and counted (sink.h), which "events.dropped" tells to a reader
+ * that comes back. For programs that call event_catch_up() once a second. */
+void event_keep_going(void);
+void event_catch_up(void);
+
 /* Give every line, with its line feed, to `take` as well; one at a time, from
  * any thread. NULL: no more. Not while another thread writes events. */
 void event_copy(void (*take)(void *context, const char *line, size_t len),
@@ -55,7 +61,8 @@ void event_copy(void (*take)(void *context, const char *line, size_t len),
 void event_close(void);
 
 /* Why the first event that is missing could not be written, as errno; 0: all
- * were. The sink goes on: a disk may have room again. */
+ * were. The sink goes on: a disk may have room again. ETIMEDOUT: nobody read
+ * them. Known behind event_close(), too. */
 int event_lost(void);
 
 /* Write one event. `data` is a format in the manner of printf that must

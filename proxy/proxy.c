@@ -294,6 +294,7 @@ static void on_heartbeat(uv_timer_t *timer)
 {
     const struct proxy *proxy = timer->data;
     event("heartbeat", NULL, "\"flows\":%u", proxy->worker.count);
+    event_catch_up();
     if (proxy->options.on_second)
         proxy->options.on_second(proxy->options.context);
 }

@@ -53,7 +53,7 @@ static void look_for_lost_events(struct proxy_setup *setup)
     if (!lost || lost == EPIPE)
         return;
     err_code(&err, EXIT_PARTIAL, "not all events could be written: %s",
-             strerror(lost));
+             lost == ETIMEDOUT ? "nobody read them" : strerror(lost));
     proxy_note_late(setup, &err);
 }
 
@@ -64,6 +64,7 @@ static int serve(const struct proxy_wishes *wishes)
     struct err err = ERR_INIT;
     int rc = 0;
     event_open(wishes->look.json, "attacker");
+    event_keep_going();
     setup.options.on_ready = on_ready;
     setup.options.on_second = on_second;
     setup.options.context = &setup;
@@ -74,8 +75,8 @@ static int serve(const struct proxy_wishes *wishes)
     for (unsigned i = PARTS; i-- > 0;)
         if (parts[i]->undo)
             parts[i]->undo(&setup);
-    look_for_lost_events(&setup);
     event_close();
+    look_for_lost_events(&setup);
     return rc ? cli_fail(&err) : setup.late;
 }
 

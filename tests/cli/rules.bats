@@ -244,3 +244,35 @@ LUA
     [ "$(grep -c 'flow.status wants a number from 200 to 599' <<<"$output")" = 2 ]
     [[ $output != *"#3"* ]]
 }
+
+@test "who does not read the events holds nobody up, and hears what was dropped" {
+    mkfifo pipe
+    exec 9<>pipe # somebody who reads one line, and then no more
+    "$MITMLAB" proxy --listen 127.0.0.1:0 --json --keep-bodies 64 \
+        --upstream "http://127.0.0.1:$origin" >pipe 2>said 9>&- &
+    started+=($!)
+    read -r ready <&9
+    port=$(sed 's/.*"listen":\["[^"]*:\([0-9]*\)".*/\1/' <<<"$ready")
+    head -c 60000 /dev/zero | tr '\0' '\377' >long
+    for i in $(seq 60); do
+        [ "$i" = 1 ] || echo next
+        echo "url = http://127.0.0.1:$port/bytes"
+        echo "output = /dev/null"
+        echo "write-out = %{http_code}."
+        echo "data-binary = @long"
+    done >config
+    run -0 curl -sS -K config
+    [ "$output" = "$(printf '200.%.0s' $(seq 60))" ]
+    [ "$(grep -c 'nobody reads the events' said)" = 1 ]
+    # Somebody reads: all lines are whole, and one says how many are missing.
+    timeout 30 sed -n '/"kind":"events.dropped"/{p;q}' <&9 >dropped
+    count=$(sed 's/.*"count":\([0-9]*\)}}$/\1/' dropped)
+    [ "$count" -gt 0 ]
+    grep -q "$count events were dropped" said
+    kill -TERM "${started[-1]}"
+    exec 9>&-
+    code=0
+    wait "${started[-1]}" || code=$?
+    [ "$code" = 3 ]
+    grep -q 'not all events could be written: nobody read them' said
+}

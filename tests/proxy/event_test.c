@@ -4,6 +4,8 @@
  * object, whatever bytes the network put into it. */
 #include "proxy/event.h"
 
+#include "proxy/sink.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +14,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -183,6 +186,56 @@ static void what_finds_no_room_takes_no_other_line_along(void **state)
     json_decref(last);
 }
 
+/* What is in the pipe goes behind `heard`. */
+static void hear(struct buf *heard)
+{
+    ssize_t got;
+    fcntl(events[0], F_SETFL, O_NONBLOCK);
+    do {
+        uint8_t *room = buf_reserve(heard, 1 << 16);
+        assert_non_null(room);
+        got = read(events[0], room, 1 << 16);
+        buf_filled(heard, got > 0 ? (size_t)got : 0);
+    } while (got > 0);
+}
+
+static unsigned lines_of(const struct buf *heard)
+{
+    unsigned lines = 0;
+    for (size_t i = 0; i < buf_len(heard); i++)
+        lines += buf_head(heard)[i] == '\n';
+    return lines;
+}
+
+static void who_does_not_read_hears_later_what_was_dropped(void **state)
+{
+    (void)state;
+    static const char mark[] =
+        "\"kind\":\"events.dropped\",\"data\":{\"count\":";
+    static char text[10000];
+    struct buf heard = {0};
+    unsigned all = 2 * SINK_BYTES_MOST / sizeof text, lost = 0;
+    memset(text, 'x', sizeof text - 1);
+    event_keep_going();
+    for (unsigned i = 0; i < all; i++)
+        event("heartbeat", NULL, "\"flows\":%u,\"text\":\"%s\"", i, text);
+    /* Each further one pushes what was kept into the pipe. */
+    for (unsigned i = 0; i < 400; i++, all++) {
+        hear(&heard);
+        event("heartbeat", NULL, "\"flows\":%u", all);
+    }
+    hear(&heard);
+    assert_int_equal(buf_append(&heard, "", 1), 0);
+    const char *dropped = strstr((char *)buf_head(&heard), mark);
+    assert_non_null(dropped);
+    assert_int_equal(sscanf(dropped + sizeof mark - 1, "%u", &lost), 1);
+    assert_true(lost > 0);
+    assert_null(strstr(dropped + 1, mark));
+    /* All others are there, and the line that says so. */
+    assert_int_equal(lines_of(&heard) + lost, all + 1);
+    buf_free(&heard);
+}
+
 static void without_a_sink_nothing_is_written(void **state)
 {
     (void)state;
@@ -200,6 +253,7 @@ int main(void)
         CASE(every_byte_survives_as_latin_1),
         CASE(long_text_is_cut_and_says_so),
         CASE(what_finds_no_room_takes_no_other_line_along),
+        CASE(who_does_not_read_hears_later_what_was_dropped),
         CASE(without_a_sink_nothing_is_written),
     };
 #undef CASE
