@@ -162,12 +162,20 @@ static void take_response(struct recorded *recorded, struct recorded_flow *flow,
                                  .target = flow->request.target,
                                  .host = flow->request.host,
                                  .request = &flow->request};
-    response->status = (int)json_integer_value(json_object_get(from, "status"));
+    json_int_t status = json_integer_value(json_object_get(from, "status"));
+    response->status = status >= 0 && status <= 999 ? (int)status : 0;
     response->reason = latin1(recorded, text_of(from, "statusText"));
     flow->answered = response->status >= 200 && response->status <= 599;
     take_fields(recorded, from, response);
     take_body(recorded, content, false, response);
     flow->response_whole = is_whole(json_object_get(content, "size"), response);
+}
+
+/* Any number may stand there; -1 and absence say that nobody knows. */
+static uint64_t milliseconds(const json_t *time)
+{
+    double ms = json_number_value(time);
+    return ms > 0 && ms < RECORDED_MS_MOST ? (uint64_t)ms : 0;
 }
 
 static int take_entries(struct recorded *recorded, const json_t *entries)
@@ -184,7 +192,7 @@ static int take_entries(struct recorded *recorded, const json_t *entries)
         struct recorded_flow *flow = &recorded->flows[recorded->count++];
         flow->number = recorded->count;
         flow->comment = latin1(recorded, text_of(entry, "comment"));
-        flow->ms = (uint64_t)json_number_value(json_object_get(entry, "time"));
+        flow->ms = milliseconds(json_object_get(entry, "time"));
         take_request(recorded, flow, json_object_get(entry, "request"));
         take_response(recorded, flow, json_object_get(entry, "response"));
     }

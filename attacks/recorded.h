@@ -9,6 +9,8 @@
 #include "proxy/filter.h"
 #include "proxy/message.h"
 
+enum { RECORDED_MS_MOST = 1000 * 1000 * 1000 };
+
 struct recorded_flow {
     unsigned number; /* from 1, in the order of the file */
     const char *url, *comment;
@@ -17,7 +19,7 @@ struct recorded_flow {
     bool answered;                    /* there is a response */
     bool request_whole, response_whole; /* the body was kept to its end */
     long long request_size; /* of its body as it travelled; -1: unknown */
-    uint64_t ms;
+    uint64_t ms;            /* 0: unknown, or beyond the most */
 };
 
 struct recorded;

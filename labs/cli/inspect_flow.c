@@ -208,10 +208,11 @@ void inspect_say(struct record *record, const struct fact *fact,
         out->mark = rung.mark;
         out->note = mark_word(rung.mark);
     } else {
-        char kind[40], *data = json_dumps(fact->data, JSON_ENSURE_ASCII);
+        char kind[40], line[401];
+        char *data = json_dumps(fact->data, JSON_ENSURE_ASCII);
         text_line(fact->kind, kind, sizeof kind - 1);
-        snprintf(out->text, sizeof out->text, "%s %.400s", kind,
-                 data ? data : "");
+        text_line(text_of(data), line, sizeof line - 1); /* DEL is ASCII */
+        snprintf(out->text, sizeof out->text, "%s %s", kind, line);
         free(data);
     }
     if (fact_is(fact, "tls.cert"))
