@@ -149,6 +149,25 @@ static int take_address(const char *text, size_t len, struct way_in *out,
     return address_parse(address, &out->address, err);
 }
 
+/* A flag that stands behind the address, where one looks for it first. */
+static int check_place(const char *text, struct err *err)
+{
+    for (text = strchr(text, ','); text; text = strchr(text, ',')) {
+        size_t len = strcspn(++text, ",=");
+        for (unsigned i = 0; i < FLAGS; i++) {
+            const char *name = flags[i].row.name;
+            if (strlen(name) != len || strncmp(text, name, len))
+                continue;
+            err_code(err, EXIT_USAGE,
+                     "\"%s\" stands behind the way in, before the address: "
+                     "--listen reverse,%s@ADDRESS:PORT",
+                     name, name);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int way_parse(const char *text, const struct way_in *usual, struct way_in *out,
               struct err *err)
 {
@@ -165,7 +184,7 @@ int way_parse(const char *text, const struct way_in *usual, struct way_in *out,
     } else if (value) {
         *out = (struct way_in){.mode = WAY_REVERSE};
     }
-    if (take_address(text, len, out, err))
+    if (check_place(text, err) || take_address(text, len, out, err))
         return -1;
     if ((at || value) && take_value(value, out, err))
         return -1;
