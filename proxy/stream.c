@@ -1,30 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * A stream's two ways: what came in is kept until hooks have seen it and the
- * other leg takes it. The rules of either version of HTTP are the speakers'
- * (h1.c, h2.c), which end is alive and which is not is known in streams.c. */
+ * A stream's two ways: what came in is kept until hooks have seen it
+ * (stream_hooks.c) and the other leg takes it. The rules of either version of
+ * HTTP are the speakers' (h1.c, h2.c), which end is alive and which is not is
+ * known in streams.c. */
 #include "proxy/stream.h"
 
 #include "proxy/facts.h"
 #include "proxy/relay.h"
+#include "proxy/stream_parts.h"
 #include "proxy/streams.h"
 #include "proxy/wish.h"
 #include "proxy/worker.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct relay *relay_of(const struct way *way)
-{
-    return way->stream->streams->relay;
-}
-
-static bool is_request(const struct way *way)
-{
-    return way == &way->stream->request;
-}
 
 /* ---- life ---------------------------------------------------------------- */
 
@@ -60,14 +51,14 @@ void way_write_note(struct way *way, bool whole)
 {
     struct event_where victim = stream_where(way->stream, LEG_VICTIM);
     struct event_where server = stream_where(way->stream, LEG_SERVER);
-    bool up = is_request(way);
+    bool up = way_is_request(way);
     note_write_at(&way->note, up ? &victim : &server, up ? &server : &victim,
                   whole);
 }
 
-static void close_mill(struct way *way)
+void way_close_mill(struct way *way)
 {
-    mill_drop_editors(&relay_of(way)->flow, &way->message);
+    mill_drop_editors(&way_relay(way)->flow, &way->message);
     mill_free(way->mill);
     way->mill = NULL;
     buf_free(&way->raw);
@@ -78,7 +69,7 @@ static void close_way(struct way *way)
     way_write_note(way, way->whole && !way->cut && way->state == WAY_DONE);
     note_close(&way->note);
     ask_abandon(&way->ask, &way->message);
-    close_mill(way);
+    way_close_mill(way);
     message_close(&way->message);
     buf_free(&way->body);
     arena_free(&way->arena);
@@ -132,7 +123,7 @@ static int fill_answer(struct way *way, int status, const char *sentence)
     static const char type[] = "text/plain; charset=utf-8";
     char length[24];
     struct message *message = &way->message;
-    close_mill(way);
+    way_close_mill(way);
     message_close(message);
     *message = (struct message){.kind = HTTP1_RESPONSE,
                                 .arena = &way->arena,
@@ -150,13 +141,13 @@ static int fill_answer(struct way *way, int status, const char *sentence)
 }
 
 /* What the server would say is not asked for any more. */
-static void leave_server(struct stream *stream, uint32_t error)
+void stream_leave_server(struct stream *stream, uint32_t error)
 {
     reset_leg(stream, stream->request.to, &stream->on_server, error);
     if (stream->request.state != WAY_DONE) {
         ask_abandon(&stream->request.ask, &stream->request.message);
         buf_clear(&stream->request.body);
-        close_mill(&stream->request);
+        way_close_mill(&stream->request);
         stream->request.cut |= !stream->request.whole;
         stream->request.state = WAY_DONE;
     }
@@ -169,7 +160,7 @@ void stream_answer(struct stream *stream, int status, const char *sentence)
         stream_reset(stream, STREAM_INTERNAL_ERROR);
         return;
     }
-    leave_server(stream, STREAM_CANCEL);
+    stream_leave_server(stream, STREAM_CANCEL);
     ask_abandon(&way->ask, &way->message);
     note_close(&way->note);
     if (fill_answer(way, status, sentence)) {
@@ -177,9 +168,9 @@ void stream_answer(struct stream *stream, int status, const char *sentence)
         return;
     }
     stream->line.status = status;
-    if (relay_of(way)->worker->options->on_line)
+    if (way_relay(way)->worker->options->on_line)
         stream->line.reason = arena_text(&way->arena, sentence);
-    relay_of(way)->trouble = NULL; /* this line says it */
+    way_relay(way)->trouble = NULL; /* this line says it */
     way->owed = 0;
     way->whole = true;
     way->cut = false;
@@ -193,7 +184,7 @@ void stream_answer(struct stream *stream, int status, const char *sentence)
 
 static void refuse(struct way *way, const struct http1_fault *fault)
 {
-    bool request = is_request(way);
+    bool request = way_is_request(way);
     int status = request ? fault->status : 502;
     char sentence[512];
     snprintf(sentence, sizeof sentence, "%s%s (%s)",
@@ -207,23 +198,23 @@ static void refuse(struct way *way, const struct http1_fault *fault)
  * length which is not its own is known before the first byte is out. */
 static bool goes_at_once(const struct way *way)
 {
-    return is_request(way) && way->to && !way->to->h2 && way->length >= 0 &&
+    return way_is_request(way) && way->to && !way->to->h2 && way->length >= 0 &&
            way->length <= STREAM_WINDOW;
 }
 
-static bool may_collect(const struct way *way)
+bool way_may_collect(const struct way *way)
 {
-    struct relay *relay = relay_of(way);
+    struct relay *relay = way_relay(way);
     return way->length <= (int64_t)wish_most(relay) &&
            !message_is_bodyless(&way->message) &&
-           wish_looks(relay, is_request(way)) &&
+           wish_looks(relay, way_is_request(way)) &&
            wish_body(relay, &way->message);
 }
 
 static void came_request(struct way *way)
 {
     struct stream *stream = way->stream;
-    struct relay *relay = relay_of(way);
+    struct relay *relay = way_relay(way);
     relay->flow.exchanges++;
     stream->asked_head = !strcmp(way->message.method, "HEAD");
     if (relay->worker->options->on_line)
@@ -233,7 +224,7 @@ static void came_request(struct way *way)
                                                      : "h2 to h1";
 }
 
-static void came_response(struct way *way)
+void way_came_response(struct way *way)
 {
     struct stream *stream = way->stream;
     const struct message *request = &stream->request.message;
@@ -260,12 +251,12 @@ void stream_came_head(struct way *way, const struct http1_fault *fault)
     if (way->stream->over || way->state != WAY_IDLE)
         return;
     way->message.ask = &way->ask;
-    if (!fault && is_request(way))
+    if (!fault && way_is_request(way))
         came_request(way);
     else if (!fault)
-        came_response(way);
-    else if (is_request(way) && way->message.method)
-        note_line_message(&way->stream->line, relay_of(way), &way->message);
+        way_came_response(way);
+    else if (way_is_request(way) && way->message.method)
+        note_line_message(&way->stream->line, way_relay(way), &way->message);
     if (fault) {
         refuse(way, fault);
         return;
@@ -273,7 +264,8 @@ void stream_came_head(struct way *way, const struct http1_fault *fault)
     note_message(&way->note, &way->message, way->from->in_at,
                  number_on(way->stream, way->from));
     way->note.end = way->from->in_end;
-    way->state = may_collect(way) || goes_at_once(way) ? WAY_COLLECT : WAY_ASK;
+    way->state =
+        way_may_collect(way) || goes_at_once(way) ? WAY_COLLECT : WAY_ASK;
     way->stream->streams->moved = true;
     streams_wake(way->stream);
 }
@@ -288,7 +280,7 @@ void stream_came_interim(struct way *way, struct message *message)
     way->to->calls->interim(way->to, way, message);
 }
 
-static void pay(struct way *way, size_t len)
+void way_pay(struct way *way, size_t len)
 {
     len = len < way->owed ? len : way->owed;
     way->owed -= len;
@@ -300,7 +292,7 @@ int stream_came_body(struct way *way, const void *bytes, size_t len)
 {
     struct stream *stream = way->stream;
     bool unheard = stream->over || way->state == WAY_DONE ||
-                   (stream->asked_head && !is_request(way)) ||
+                   (stream->asked_head && !way_is_request(way)) ||
                    way->state == WAY_IDLE;
     stream->streams->moved = true;
     way->owed += len;
@@ -312,7 +304,7 @@ int stream_came_body(struct way *way, const void *bytes, size_t len)
     }
     /* What is kept for a hook has a limit of its own. */
     if (unheard || way->state == WAY_COLLECT)
-        pay(way, len);
+        way_pay(way, len);
     if (!stream->over)
         streams_wake(stream);
     return 0;
@@ -351,11 +343,11 @@ static void server_reset(struct stream *stream, uint32_t error)
     if (ask_refused_again(stream, error))
         return;
     if (response->whole || response->state == WAY_DONE) {
-        leave_server(stream, error);
+        stream_leave_server(stream, error);
         streams_wake(stream);
         return;
     }
-    leave_server(stream, error);
+    stream_leave_server(stream, error);
     bool told = stream->streams->victim->h2 && stream->request.to->h2;
     if (!told && response->state < WAY_PASS)
         stream_answer(stream, 502,
@@ -408,245 +400,6 @@ bool stream_again(struct stream *stream)
     return true;
 }
 
-/* ---- hooks --------------------------------------------------------------- */
-
-static enum hook_act question(const struct hook *hook, struct relay *relay,
-                              void *about)
-{
-    struct way *way = about;
-    if (is_request(way))
-        return hook->on_request
-                   ? hook->on_request(hook->config, &relay->flow, &way->message)
-                   : HOOK_PASS;
-    return hook->on_response
-               ? hook->on_response(hook->config, &relay->flow, &way->message)
-               : HOOK_PASS;
-}
-
-/* A victim that waits for leave to send a body that we want first. */
-static void say_continue(struct way *way)
-{
-    struct message leave = {
-        .kind = HTTP1_RESPONSE, .status = 100, .major = 1, .minor = 1};
-    const char *expect = message_field(&way->message, "expect");
-    if (!is_request(way) || way->stream->said_continue || way->whole ||
-        !expect || strcasecmp(expect, "100-continue"))
-        return;
-    way->stream->said_continue = true;
-    way->from->calls->interim(way->from, &way->stream->response, &leave);
-}
-
-/* All of the body that a hook wants is there, or it is too much of it. A copy
- * goes to the hook: what it does not change leaves as it came. */
-static bool collect(struct way *way)
-{
-    size_t most = wish_most(relay_of(way));
-    if (!way->whole && buf_len(&way->body) <= most) {
-        say_continue(way);
-        return false;
-    }
-    way->state = WAY_ASK;
-    bool wanted = way->whole && !way->cut && buf_len(&way->body) <= most &&
-                  may_collect(way) && (buf_len(&way->body) || way->length >= 0);
-    if (!wanted)
-        return true;
-    struct message *message = &way->message;
-    message->has_body = true;
-    if (buf_len(&way->body) &&
-        buf_append(&message->body, buf_head(&way->body), buf_len(&way->body)))
-        message->has_body = false;
-    if (message->has_body && message_decode(message, most)) {
-        message->has_body = false;
-        if (mill_is_bomb(message))
-            message->coding = CODEC_UNKNOWN;
-    }
-    if (!message->has_body)
-        buf_free(&message->body);
-    return true;
-}
-
-/* What hooks made of it becomes the message, unless it breaks the rules. */
-static int take_change(struct way *way)
-{
-    struct message *message = &way->message;
-    struct buf coded = {0};
-    bool naive = way->ask.wants & HOOK_WANTS_NAIVE_LENGTH;
-    /* A body that is still on its way cannot be replaced. */
-    if (!way->whole || message_is_bodyless(message))
-        message->has_body = false;
-    if (!message_is_safe(message))
-        return -1;
-    if (!message->has_body)
-        return 0;
-    if (message_encode(message, naive, &coded)) {
-        buf_free(&coded);
-        return -1;
-    }
-    pay(way, way->owed);
-    buf_free(&way->body);
-    way->body = coded;
-    way->length = -1;
-    return 0;
-}
-
-/* It goes on as `way->body`. What a line shows of it stays. */
-static void drop_body(struct way *way)
-{
-    if (!relay_of(way)->worker->options->line_bodies)
-        buf_free(&way->message.body);
-}
-
-static void note_change(struct way *way)
-{
-    if (is_request(way))
-        way->stream->line.request_changed = true;
-    else
-        way->stream->line.response_changed = true;
-}
-
-/* False: memory is out, and what was to go cannot. */
-static bool changed(struct way *way)
-{
-    if (!take_change(way)) {
-        note_changed(&way->note, &way->message);
-        note_change(way);
-    } else if (message_is_safe(&way->message)) {
-        stream_reset(way->stream, STREAM_INTERNAL_ERROR);
-        return false;
-    } else {
-        fprintf(stderr, "mitmlab: what a hook made of a message is no HTTP; "
-                        "it goes on unchanged\n");
-        buf_free(&way->message.body);
-        close_mill(way);
-        way->message = way->before;
-    }
-    drop_body(way);
-    way->state = WAY_READY;
-    return true;
-}
-
-/* A hook has written the response; the hooks of responses see it next. */
-static void take_answer(struct way *way)
-{
-    struct stream *stream = way->stream;
-    struct way *response = &stream->response;
-    assert(way->message.answer);
-    leave_server(stream, STREAM_CANCEL);
-    response->message = *way->message.answer;
-    way->message.answer = NULL;
-    response->message.arena = &response->arena;
-    came_response(response);
-    response->message.ask = &response->ask;
-    response->whole = true;
-    response->answered = true;
-    response->state = WAY_ASK;
-}
-
-/* A hook wishes to edit the body as it passes. True if the head has to be
- * another one. */
-static bool open_mill(struct way *way)
-{
-    struct relay *relay = relay_of(way);
-    struct message *message = &way->message;
-    bool unheard = way->stream->asked_head && !is_request(way);
-    if (!message->editors)
-        return false;
-    /* A body that is kept is edited as a whole. */
-    if (!way->answered && !unheard && mill_wanted(message))
-        way->mill = mill_new(&relay->flow, message, &way->note);
-    if (!way->mill) {
-        mill_drop_editors(&relay->flow, message);
-        return false;
-    }
-    way->raw = way->body;
-    way->body = (struct buf){0};
-    if (way->ask.wants & HOOK_WANTS_NAIVE_LENGTH)
-        return false;
-    way->length = -1;
-    return mill_fix_fields(message);
-}
-
-static bool passed(struct way *way, enum hook_act act)
-{
-    if (open_mill(way))
-        act = HOOK_CHANGED;
-    if (way->answered)
-        note_answered(&way->note, buf_len(&way->message.body));
-    if (way->answered || act == HOOK_CHANGED)
-        return changed(way);
-    drop_body(way);
-    way->state = WAY_READY;
-    return true;
-}
-
-static enum hook_act put_question(struct way *way)
-{
-    struct relay *relay = relay_of(way);
-    relay->flow.stream = way->stream->number;
-    relay->shown_leg = is_request(way) ? LEG_VICTIM : LEG_SERVER;
-    relay->shown_at = way->note.at;
-    relay->shown_local = relay->lanes ? &way->stream->local : NULL;
-    relay->shown_len =
-        way->note.end > way->note.at ? way->note.end - way->note.at : 0;
-    enum hook_act act = ask_hooks(relay, &way->ask, question, way);
-    relay->shown_leg = LEG_NONE;
-    relay->shown_local = NULL;
-    relay->flow.stream = 0;
-    return act;
-}
-
-/* Hooks edit in place; so what they see first is kept. */
-static int remember(struct way *way)
-{
-    struct message *before = &way->before;
-    if (way->shown)
-        return 0;
-    way->shown = true;
-    *before = way->message;
-    before->body = (struct buf){0};
-    before->has_body = false;
-    size_t size = before->fields_count * sizeof *before->fields;
-    before->fields = size ? arena_alloc(&way->arena, size) : NULL;
-    before->fields_room = before->fields_count;
-    if (size && !before->fields)
-        return -1;
-    if (size)
-        memcpy(before->fields, way->message.fields, size);
-    return 0;
-}
-
-/* True: look again. */
-static bool ask(struct way *way)
-{
-    if (way->stream->streams->forbidden ||
-        (!wish_looks(relay_of(way), is_request(way)) && !way->answered)) {
-        way->state = WAY_READY;
-        return true;
-    }
-    if (remember(way)) {
-        stream_reset(way->stream, STREAM_INTERNAL_ERROR);
-        return false;
-    }
-    enum hook_act act = put_question(way);
-    switch (act) {
-    case HOOK_WAIT:
-        way->stream->waited = true;
-        return false;
-    case HOOK_CUT:
-        if (!way->stream->streams->victim->h2)
-            relay_of(way)->why = FLOW_CUT;
-        stream_reset(way->stream, STREAM_CANCEL);
-        return false;
-    case HOOK_ANSWER:
-        take_answer(way);
-        return true;
-    case HOOK_PASS:
-    case HOOK_CHANGED:
-        return passed(way, act);
-    }
-    return false;
-}
-
 /* ---- what goes ----------------------------------------------------------- */
 
 /* Let the mill work until enough waits for the other leg. */
@@ -661,16 +414,16 @@ static void grind(struct way *way)
         if (used)
             buf_consume(&way->raw, used);
         if (used)
-            pay(way, used);
+            way_pay(way, used);
     }
     if (mill_changed(way->mill)) {
         way->note.changed = true;
-        note_change(way);
+        way_note_change(way);
     }
     if (says == MILL_HUNGRY && mill_flush(way->mill, &way->body))
         says = MILL_BROKEN;
     if (says == MILL_OVER || (says == MILL_HUNGRY && way->cut))
-        close_mill(way);
+        way_close_mill(way);
     if (says == MILL_BROKEN)
         stream_reset(way->stream, STREAM_INTERNAL_ERROR);
 }
@@ -690,7 +443,7 @@ static void no_server(struct stream *stream)
 static bool begin(struct way *way)
 {
     struct stream *stream = way->stream;
-    if (is_request(way) && (!way->to || way->to->mood != SPEAKER_TALKS)) {
+    if (way_is_request(way) && (!way->to || way->to->mood != SPEAKER_TALKS)) {
         if (!stream_outlives_server(stream))
             no_server(stream);
         return false;
@@ -698,15 +451,15 @@ static bool begin(struct way *way)
     if (!way->to->calls->ready(way->to, way))
         return false;
     way->state = WAY_PASS;
-    if (is_request(way)) {
+    if (way_is_request(way)) {
         stream->on_server = true;
         way->note.sent_stream = 0;
     }
     if (way->to->calls->head(way->to, way))
         return true;
-    stream->on_server &= !is_request(way);
+    stream->on_server &= !way_is_request(way);
     way->state = WAY_READY;
-    if (is_request(way))
+    if (way_is_request(way))
         stream_answer(stream, 400,
                       "the request has no counterpart in the version of HTTP "
                       "that the server speaks");
@@ -724,11 +477,11 @@ static void advance_way(struct way *way)
             return;
         switch (way->state) {
         case WAY_COLLECT:
-            if (!collect(way))
+            if (!way_collect(way))
                 return;
             break;
         case WAY_ASK:
-            if (!ask(way))
+            if (!way_ask(way))
                 return;
             break;
         case WAY_READY:
@@ -766,7 +519,7 @@ void way_took(struct way *way, size_t len)
     if (way->mill)
         streams_wake(way->stream);
     else
-        pay(way, len);
+        way_pay(way, len);
     if (!buf_len(&way->body))
         buf_free(&way->body);
 }
@@ -775,7 +528,7 @@ void way_went_all(struct way *way)
 {
     struct note_line *line = &way->stream->line;
     way->state = WAY_DONE;
-    *(is_request(way) ? &line->up_bytes : &line->down_bytes) =
+    *(way_is_request(way) ? &line->up_bytes : &line->down_bytes) =
         way->note.body_bytes;
     streams_wake(way->stream);
 }
