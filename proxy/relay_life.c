@@ -262,7 +262,7 @@ static void write_verdict(struct relay *relay)
         pass_note_refusal(options->pass, &relay->flow.victim,
                           &relay->flow.server, relay->sni);
     if (options->on_line)
-        write_line(relay, verdict, relay->misled ? relay->misled : how);
+        write_line(relay, verdict, how);
 }
 
 static void tell_hooks(struct relay *relay)

@@ -180,7 +180,10 @@ static void add_plain(struct buf *out, const struct proxy_line *line)
     else
         add_text(out, method_of(line));
     add_text(out, " ");
+    size_t before = buf_len(out);
     add_address(out, line);
+    if (buf_len(out) == before)
+        add_text(out, "-");
     if (exchange && line->status > 0) {
         add_text(out, " ");
         add_number(out, (uint64_t)line->status);

@@ -92,8 +92,9 @@ print(s.getsockname()[1])'
     proxied --listen "reverse,proxied@127.0.0.1:0=http://127.0.0.1:$bank"
     [ -z "$(say "$get")" ]
     stop_proxy
-    grep -q 'proxied .* refused (the connection does not begin with a head' \
+    grep -q 'proxied - .* refused (the connection does not begin with a head' \
         lines
+    ! grep -q ') (' lines # once
     ! grep '"leg":"server"' proxy.jsonl
 }
 
