@@ -236,9 +236,13 @@ void relay_enter(struct relay *relay, enum relay_state state)
     case RELAY_HELLO:
         begin_hello(relay);
         break;
+    case RELAY_STREAM:
+        /* What has begun already must end, and is timed from there. */
+        if (!relay->head_pending)
+            relay_wait(relay, relay_ms(options_of(relay)->idle_ms, IDLE_MS));
+        break;
     case RELAY_INTRO:
     case RELAY_GREET:
-    case RELAY_STREAM:
         break;
     }
 }

@@ -264,15 +264,36 @@ static enum relay_state wait_for_word(struct relay *relay)
                : relay_over(relay, FLOW_DONE);
 }
 
-/* Frames that are no part of a message do not keep a connection alive. */
+/* Frames that are no part of a message do not keep a connection alive; one
+ * that is not whole yet has the time of a head, and when it is, what was left
+ * of the time before goes on. */
+static void wait_for_frame(struct relay *relay)
+{
+    struct streams *streams = relay->streams;
+    bool pending = streams_head_pending(streams);
+    bool begins = pending && !relay->head_pending;
+    bool ends = !pending && relay->head_pending;
+    uint64_t now = uv_now(relay->worker->loop);
+    unsigned idle = relay_ms(options_of(relay)->idle_ms, IDLE_MS);
+    if (streams->moved)
+        streams->calm_till = now + idle;
+    else if (begins)
+        streams->calm_till = relay->deadline;
+    if (begins)
+        relay_wait(relay, relay_head_ms(relay));
+    else if (ends || (streams->moved && !pending))
+        relay_wait(relay, streams->calm_till > now
+                              ? (unsigned)(streams->calm_till - now)
+                              : idle);
+    relay->head_pending = pending;
+}
+
 static void wait_for_next(struct relay *relay)
 {
-    if (!relay->streams)
-        wait_for_head(relay, exchange_head_pending(&relay->exchange));
-    else if (streams_head_pending(relay->streams) || relay->streams->moved)
-        wait_for_head(relay, streams_head_pending(relay->streams));
+    if (relay->streams)
+        wait_for_frame(relay);
     else
-        relay->head_pending = false;
+        wait_for_head(relay, exchange_head_pending(&relay->exchange));
 }
 
 /* A victim that said it would ask no more, and has all that it asked for, need

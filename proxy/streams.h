@@ -22,13 +22,14 @@ struct streams {
     unsigned count;
     uint32_t last;           /* number of the newest */
     unsigned past, given_up; /* ended; of these by the victim, too early */
-    bool moved;              /* a message did, in this step */
-    bool leaving;            /* both were told that no more will be heard */
-    bool seeks;              /* a request waits for a server to be dialled */
-    int down_status;         /* without a server: what is answered ... */
-    const char *down_why;    /* ... in the flow's arena ... */
-    uint32_t down_last;      /* ... to streams up to this; others dial first */
-    bool forbidden;          /* to all of them, and no hook is asked */
+    uint64_t calm_till; /* when time was over, before a piece of a frame came */
+    bool moved;         /* a message did, in this step */
+    bool leaving;       /* both were told that no more will be heard */
+    bool seeks;         /* a request waits for a server to be dialled */
+    int down_status;    /* without a server: what is answered ... */
+    const char *down_why; /* ... in the flow's arena ... */
+    uint32_t down_last;   /* ... to streams up to this; others dial first */
+    bool forbidden;       /* to all of them, and no hook is asked */
 };
 
 /* NULL when memory is out. */
