@@ -21,6 +21,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -116,6 +117,10 @@ def pinned(core, command):
     return ["taskset", "-c", str(sorted(cores)[core]), *command]
 
 
+def leave(number, _frame):
+    sys.exit(128 + number)
+
+
 def openssl(*words):
     subprocess.run(["openssl", *words], check=True, capture_output=True)
 
@@ -126,6 +131,9 @@ class Bench:
         self.build = Path(args.build)
         self.dir = Path(tempfile.mkdtemp(prefix="proxy-bench."))
         self.running = []
+        # What was started is ended, however this ends: close() is called.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, leave)
 
     def start(self, command, core, port=None):
         process = subprocess.Popen(pinned(core, [str(word) for word in command]),
