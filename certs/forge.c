@@ -11,6 +11,7 @@
 #include "certs/mimic.h"
 #include "certs/mint.h"
 
+#include <errno.h>
 #include <openssl/err.h>
 
 /* ---- who signs, and with what -------------------------------------------- */
@@ -258,6 +259,17 @@ static int make_all(struct draft *draft, struct err *err)
     return ok ? 0 : -1;
 }
 
+/* OpenSSL remembers of a certificate that it is invalid when it had no memory
+ * to read its extensions, and says so to nobody until a handshake fails, with
+ * every victim that is shown this leaf. malloc(3) says it; `errno` was 0. */
+static bool may_be_lame(struct err *err)
+{
+    if (errno != ENOMEM)
+        return false;
+    err_set(err, "forge a certificate: out of memory");
+    return true;
+}
+
 int forge_leaf(const struct forge_signers *signers, X509 *original,
                const struct forge_plan *plan, struct forged *out,
                struct err *err)
@@ -275,6 +287,7 @@ int forge_leaf(const struct forge_signers *signers, X509 *original,
     struct ca *own_ca = NULL;
     X509 *plain = NULL;
     err->text[0] = '\0';
+    errno = 0;
     if (check_name(plan, original, err) ||
         choose_signer(&draft, &own_ca, err) ||
         !(draft.key = choose_key(&draft, err)))
@@ -285,6 +298,8 @@ int forge_leaf(const struct forge_signers *signers, X509 *original,
         rc = make_all(&draft, err);
     else
         err_openssl(err, "make a server certificate");
+    if (!rc && may_be_lame(err))
+        rc = -1;
 out:
     out->leaf = draft.leaf;
     out->key = draft.key;

@@ -66,6 +66,41 @@ static void contexts_are_whole_or_none(void **state)
     }
 }
 
+static int forge_hungry(unsigned at)
+{
+    const struct forge_signers signers = {.rogue = authorities.rogue};
+    const struct forge_plan plan = {.server_name = "bank.lab.test"};
+    struct forged forged;
+    struct err err = ERR_INIT;
+    hunger_arm(at, false);
+    memory.inside = true;
+    int rc = forge_leaf(&signers, authorities.leaf, &plan, &forged, &err);
+    memory.inside = false;
+    hunger_disarm();
+    if (!rc)
+        forged_close(&forged);
+    assert_true(!rc || *err.text);
+    return rc;
+}
+
+/* The same of what all victims of a server are shown: a certificate whose
+ * extensions OpenSSL could not read once stays invalid to it. */
+static void leaves_are_whole_or_none(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(forge_hungry(UINT_MAX), 0);
+    for (unsigned at = 0;; at++) {
+        int rc = forge_hungry(at);
+        if (!memory.failed && rc)
+            fail_msg("refused without a fault");
+        if (!memory.failed)
+            break;
+        if (!rc)
+            fail_msg("made although allocation %u failed", at);
+    }
+}
+
 /* The leaf is there, and the server's chain has verified. */
 static void another_handshake_survives(void **state)
 {
@@ -229,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_handshake_survives),
         cmocka_unit_test(contexts_are_whole_or_none),
+        cmocka_unit_test(leaves_are_whole_or_none),
         cmocka_unit_test(another_handshake_survives),
         cmocka_unit_test(tls_12_with_all_its_trimmings_survives),
         cmocka_unit_test(connect_survives),
