@@ -4,7 +4,6 @@
 that answers as each test tells it to, and with dig where there is one.
 usage: dns_live.py PROGRAM"""
 
-import json
 import os
 import random
 import select
@@ -16,6 +15,8 @@ import sys
 import tempfile
 import threading
 import time
+
+from proxy_process import ProxyProcess
 
 NAME = "bank.lab.test"
 A, TXT, AAAA, OPT = 1, 16, 28, 41
@@ -110,36 +111,10 @@ class Resolver:
                     pass
 
 
-class Proxy:
+class Proxy(ProxyProcess):
     def __init__(self, program, folder, port, *more):
-        self.told = folder + "/events"
-        with open(self.told, "w", encoding="utf-8") as told, \
-                open(folder + "/lines", "w", encoding="utf-8") as lines:
-            self.process = subprocess.Popen(
-                [program, "proxy", "--listen", "127.0.0.1:0", "--upstream",
-                 "dns://127.0.0.1:%d" % port, *more], stdout=lines,
-                pass_fds=(told.fileno(),),
-                env={**os.environ, "MITMLAB_EVENTS_FD": str(told.fileno())})
-        while not self.events() and self.process.poll() is None:
-            time.sleep(0.01)
-        ready = self.events()[0]
-        self.port = int(ready["data"]["listen"][0].rsplit(":", 1)[1])
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-    def events(self):
-        with open(self.told, encoding="utf-8") as told:
-            return [json.loads(line) for line in told if line[-1] == "\n"]
-
-    def stop(self):
-        self.process.terminate()
-        assert self.process.wait() == 0, self.process.returncode
-        return self.events()
+        super().__init__(program, folder, "--upstream",
+                         "dns://127.0.0.1:%d" % port, *more)
 
     def udp(self, message, wait=20.0):
         """What is answered to a datagram; None: nothing."""

@@ -5,14 +5,14 @@ not ours (python3-websockets), with and without permessage-deflate, while a
 Lua script edits what they say. usage: websocket_live.py PROGRAM"""
 
 import asyncio
-import json
 import os
 import shutil
 import ssl
 import subprocess
 import sys
 import tempfile
-import time
+
+from proxy_process import ProxyProcess
 
 try:
     import websockets
@@ -65,41 +65,17 @@ class Server:
         await self.door.wait_closed()
 
 
-class Proxy:
+class Proxy(ProxyProcess):
     def __init__(self, program, papers, port):
         for name, text in (("hosts", "127.0.0.1 " + NAME + "\n"),
                            ("edit.lua", SCRIPT)):
             with open(papers + "/" + name, "w", encoding="ascii") as file:
                 file.write(text)
-        # A file: a pipe that nobody reads would stop the proxy.
-        self.told = papers + "/events"
-        with open(self.told, "w", encoding="utf-8") as told:
-            self.process = subprocess.Popen(
-                [program, "proxy", "--listen", "127.0.0.1:0", "--upstream",
-                 "https://%s:%d" % (NAME, port), "--hosts",
-                 papers + "/hosts", "--ca", papers + "/rogue",
-                 "--upstream-ca", papers + "/trust.pem", "--script",
-                 papers + "/edit.lua", "--json"], stdout=told)
-        while not self.events() and self.process.poll() is None:
-            time.sleep(0.01)
-        ready = self.events()[0]
-        self.port = int(ready["data"]["listen"][0].rsplit(":", 1)[1])
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-    def events(self):
-        with open(self.told, encoding="utf-8") as told:
-            return [json.loads(line) for line in told if line[-1] == "\n"]
-
-    def stop(self):
-        self.process.terminate()
-        assert self.process.wait() == 0, self.process.returncode
-        return self.events()
+        super().__init__(
+            program, papers, "--upstream", "https://%s:%d" % (NAME, port),
+            "--hosts", papers + "/hosts", "--ca", papers + "/rogue",
+            "--upstream-ca", papers + "/trust.pem", "--script",
+            papers + "/edit.lua")
 
 
 def visit(papers, port, compression):
