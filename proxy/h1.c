@@ -610,19 +610,6 @@ static bool flush(struct speaker *speaker)
     return any;
 }
 
-static void more(struct speaker *speaker, struct way *way)
-{
-    (void)speaker;
-    (void)way;
-}
-
-static void taken(struct speaker *speaker, struct stream *stream, size_t len)
-{
-    (void)speaker;
-    (void)stream;
-    (void)len;
-}
-
 /* In HTTP/1.1 a message ends early only with its connection; but a response
  * that has been asked for whole may be read and thrown away. */
 static void reset(struct speaker *speaker, struct stream *stream,
@@ -673,9 +660,7 @@ static const struct speaker_calls calls = {
     .hear = hear,
     .ready = ready,
     .head = head,
-    .more = more,
     .interim = interim,
-    .taken = taken,
     .reset = reset,
     .flush = flush,
     .goodbye = goodbye,

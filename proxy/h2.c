@@ -606,12 +606,6 @@ static bool head_pending(const struct speaker *speaker)
            (h2->frame_left && h2->header[3] != NGHTTP2_DATA);
 }
 
-static bool hungry(const struct speaker *speaker)
-{
-    (void)speaker;
-    return false;
-}
-
 /* ---- life ---------------------------------------------------------------- */
 
 static void speaker_free(struct speaker *speaker)
@@ -634,7 +628,6 @@ static const struct speaker_calls calls = {
     .flush = flush,
     .goodbye = goodbye,
     .head_pending = head_pending,
-    .hungry = hungry,
     .free = speaker_free,
 };
 

@@ -290,49 +290,6 @@ static bool flush(struct speaker *speaker)
     return any;
 }
 
-/* Once it has begun, a stream deals with the speaker of its lane. */
-static void more(struct speaker *speaker, struct way *way)
-{
-    (void)speaker;
-    (void)way;
-}
-
-static void interim(struct speaker *speaker, struct way *way,
-                    struct message *message)
-{
-    (void)speaker;
-    (void)way;
-    (void)message;
-}
-
-static void taken(struct speaker *speaker, struct stream *stream, size_t len)
-{
-    (void)speaker;
-    (void)stream;
-    (void)len;
-}
-
-static void reset(struct speaker *speaker, struct stream *stream,
-                  uint32_t error)
-{
-    (void)speaker;
-    (void)stream;
-    (void)error;
-}
-
-/* What is open comes to its end, and nothing else will come. */
-static void goodbye(struct speaker *speaker, uint32_t error)
-{
-    (void)speaker;
-    (void)error;
-}
-
-static bool head_pending(const struct speaker *speaker)
-{
-    (void)speaker;
-    return false;
-}
-
 /* The relay asks for its own end. */
 static bool hungry(const struct speaker *speaker)
 {
@@ -362,17 +319,12 @@ static void speaker_free(struct speaker *speaker)
     lanes->timed = false;
 }
 
+/* Once it has begun, a stream deals with the speaker of its lane. */
 static const struct speaker_calls calls = {
     .hear = hear,
     .ready = ready,
     .head = head,
-    .more = more,
-    .interim = interim,
-    .taken = taken,
-    .reset = reset,
     .flush = flush,
-    .goodbye = goodbye,
-    .head_pending = head_pending,
     .hungry = hungry,
     .free = speaker_free,
 };

@@ -35,6 +35,7 @@ enum speaker_mood {
     SPEAKER_GONE,   /* nothing comes or goes any more */
 };
 
+/* What some speakers have no use for may be NULL, where that is said. */
 struct speaker_calls {
     /* Take what the end brought, and tell the streams. True if something
      * came. */
@@ -44,23 +45,26 @@ struct speaker_calls {
     bool (*ready)(struct speaker *speaker, const struct way *way);
     /* Begin it. False: it cannot be said in this language. */
     bool (*head)(struct speaker *speaker, struct way *way);
-    /* There is more of its body, or no more will come. */
+    /* There is more of its body, or no more will come. May be NULL. */
     void (*more)(struct speaker *speaker, struct way *way);
-    /* An interim response (1xx); the message is borrowed. */
+    /* An interim response (1xx); the message is borrowed. NULL towards servers
+     * only. */
     void (*interim)(struct speaker *speaker, struct way *way,
                     struct message *message);
-    /* The other side took so many bytes of what came from here. */
+    /* The other side took so many bytes of what came from here. May be NULL. */
     void (*taken)(struct speaker *speaker, struct stream *stream, size_t len);
-    /* End this stream here. */
+    /* End this stream here. May be NULL. */
     void (*reset)(struct speaker *speaker, struct stream *stream,
                   uint32_t error);
     /* Give the end what it takes. True if something went. */
     bool (*flush)(struct speaker *speaker);
-    /* No new streams, and why. */
+    /* No new streams, and why. NULL towards servers only. */
     void (*goodbye)(struct speaker *speaker, uint32_t error);
-    /* A message has begun to come and is not whole. */
+    /* A message has begun to come and is not whole. NULL towards servers
+     * only. */
     bool (*head_pending)(const struct speaker *speaker);
-    /* More bytes are needed to go on, however many wait already. */
+    /* More bytes are needed to go on, however many wait already. May be
+     * NULL: never. */
     bool (*hungry)(const struct speaker *speaker);
     void (*free)(struct speaker *speaker);
 };

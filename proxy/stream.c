@@ -107,7 +107,8 @@ static void reset_leg(struct stream *stream, struct speaker *speaker,
     if (!*open || !speaker)
         return;
     *open = false;
-    speaker->calls->reset(speaker, stream, error);
+    if (speaker->calls->reset)
+        speaker->calls->reset(speaker, stream, error);
 }
 
 void stream_reset(struct stream *stream, uint32_t error)
@@ -284,7 +285,7 @@ void way_pay(struct way *way, size_t len)
 {
     len = len < way->owed ? len : way->owed;
     way->owed -= len;
-    if (len && way->from)
+    if (len && way->from && way->from->calls->taken)
         way->from->calls->taken(way->from, way->stream, len);
 }
 
@@ -489,7 +490,8 @@ static void advance_way(struct way *way)
                 return;
             break;
         case WAY_PASS:
-            way->to->calls->more(way->to, way);
+            if (way->to->calls->more)
+                way->to->calls->more(way->to, way);
             return;
         case WAY_IDLE:
         case WAY_DONE:

@@ -266,7 +266,7 @@ void streams_leave(struct streams *streams)
         return;
     streams->leaving = true;
     victim->calls->goodbye(victim, STREAM_NO_ERROR);
-    if (server && server->mood != SPEAKER_GONE)
+    if (server && server->mood != SPEAKER_GONE && server->calls->goodbye)
         server->calls->goodbye(server, STREAM_NO_ERROR);
     victim->calls->flush(victim);
     end_flush(victim->end);
@@ -358,7 +358,7 @@ bool streams_hungry(const struct streams *streams, const struct end *end)
 {
     const struct speaker *speaker =
         end->leg == LEG_VICTIM ? streams->victim : streams->server;
-    return speaker && speaker->calls->hungry(speaker);
+    return speaker && speaker->calls->hungry && speaker->calls->hungry(speaker);
 }
 
 static size_t way_held(const struct way *way)
