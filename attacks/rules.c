@@ -118,6 +118,46 @@ static void take_target(struct reader *reader, struct rule_action *action)
         wrong(reader, begin, "a path begins with / and holds no space");
 }
 
+static void take_parameter(struct reader *reader, struct rule_action *action)
+{
+    skip_space(reader);
+    const char *begin = reader->at;
+    action->name = take_string(reader, "the name of a parameter is missing");
+    if (!reader->failed && (!*action->name || !edit_is_value(action->name)))
+        wrong(reader, begin, "this is not the name of a parameter");
+}
+
+/* A name is looked up when it is asked, in the lab's table; an address can be
+ * judged here. */
+static void take_server(struct reader *reader, struct rule_action *action)
+{
+    struct err err = ERR_INIT;
+    union address address;
+    skip_space(reader);
+    const char *begin = reader->at,
+               *url = take_string(reader, "a URL is missing");
+    struct target *server = &action->server;
+    if (reader->failed)
+        return;
+    if (target_parse(url, server, &err) || server->protocol != TARGET_HTTP) {
+        wrong(reader, begin,
+              "a server is http://HOST[:PORT] or https://HOST[:PORT], without "
+              "a path ('set path' changes that)");
+        return;
+    }
+    if (target_is_number(server) &&
+        (dial_resolve(server->host, server->port, &address, &err) ||
+         dial_check(&address, &err))) {
+        wrong(reader, begin, err.text);
+        reader->err->code = EXIT_CONTAINMENT;
+        return;
+    }
+    const char *host = strstr(url, "://") + 3;
+    action->text = arena_copy(&reader->rules->arena, host, strcspn(host, "/"));
+    if (!action->text)
+        wrong(reader, begin, "out of memory");
+}
+
 static void take_method(struct reader *reader, struct rule_action *action)
 {
     skip_space(reader);
@@ -239,6 +279,12 @@ static void take_arguments(struct reader *reader, struct rule_action *action)
         case 'P':
             take_target(reader, action);
             break;
+        case 'Q':
+            take_parameter(reader, action);
+            break;
+        case 'U':
+            take_server(reader, action);
+            break;
         case 'M':
             take_method(reader, action);
             break;
@@ -265,8 +311,8 @@ static void no_such_action(struct reader *reader, const char *at)
     names[RULE_KINDS] = NULL;
     size_t len = strcspn(at, " \t\r\n;");
     /* "set haeder": both words are one name. */
-    if (!strncmp(at, "set ", 4) || !strncmp(at, "remove ", 7) ||
-        !strncmp(at, "replace ", 8))
+    if (!strncmp(at, "set ", 4) || !strncmp(at, "send ", 5) ||
+        !strncmp(at, "remove ", 7) || !strncmp(at, "replace ", 8))
         len += 1 + strcspn(at + len + 1, " \t\r\n;");
     snprintf(word, sizeof word, "%.*s", (int)len, at);
     const char *near = len ? nearest(word, names) : NULL;
@@ -473,6 +519,8 @@ static void check_kind(struct reader *reader, const struct rule_action *action,
         wrong(reader, reader->text,
               when == RULE_REQUEST ? "this is done with responses only"
                                    : "this is done with requests only");
+    if (action->kind == RULE_SEND_TO)
+        wrong(reader, reader->text, "only a rule can do this, not an edit");
     if (rule_rows[action->kind].body && !message->has_body &&
         !message->bodyless)
         wrong(reader, reader->text, "this body is not known here");

@@ -44,6 +44,26 @@ static bool set_text(struct message *message, const char **member,
     return copy;
 }
 
+/* True: it is another query now. */
+static bool set_query(struct message *message, const char *name,
+                      const char *value)
+{
+    const char *target = rules_set_query(message, name, value);
+    if (!target || !strcmp(target, message->target))
+        return false;
+    message->target = target;
+    return true;
+}
+
+/* The name of the server is written as a URL has it. */
+static bool send_to(const struct rule_action *action, struct message *message)
+{
+    if (message_set_field(message, "Host", action->text))
+        return false;
+    message->server = &action->server;
+    return set_text(message, &message->host, action->text);
+}
+
 static bool set_status(const struct rule_action *action,
                        struct message *message)
 {
@@ -110,6 +130,12 @@ static bool act(const struct rule_action *action,
         return set_text(message, &message->method, action->text);
     case RULE_SET_PATH:
         return set_text(message, &message->target, action->text);
+    case RULE_SET_QUERY:
+        return set_query(message, action->name, action->text);
+    case RULE_REMOVE_QUERY:
+        return set_query(message, action->name, NULL);
+    case RULE_SEND_TO:
+        return send_to(action, message);
     case RULE_SET_STATUS:
         return set_status(action, message);
     case RULE_SET_BODY:
@@ -252,7 +278,8 @@ void rules_fill_hook(struct rules *rules)
              action = action->next) {
             if (action->kind == RULE_DROP)
                 hook->wants |= HOOK_WANTS_VICTIM;
-            if (action->kind == RULE_ANSWER || action->kind == RULE_MAP)
+            if (action->kind == RULE_ANSWER || action->kind == RULE_MAP ||
+                action->kind == RULE_SEND_TO)
                 hook->wants |= HOOK_ANSWERS;
         }
     }

@@ -8,6 +8,7 @@
 #include "attacks/rules.h"
 #include "attacks/stock.h"
 #include "proxy/filter.h"
+#include "proxy/target.h"
 
 enum rule_kind {
 #define RULE_ACTION(symbol, words, takes, arguments, when, body, sentence)     \
@@ -38,6 +39,7 @@ struct rule_action {
     enum rule_kind kind;
     const char *name; /* of a field */
     const char *text; /* value, target, method */
+    struct target server;
     struct replace edit;
     struct pattern *pattern; /* of `edit`, NULL: a text */
     int status;
@@ -67,6 +69,11 @@ struct rules {
 enum hook_act rules_act(const struct rule_action *action,
                         const struct event_where *where,
                         struct message *message);
+
+/* The target with one parameter of this name, NULL without any; in the
+ * message's arena. NULL: memory is out. */
+const char *rules_set_query(struct message *message, const char *name,
+                            const char *value);
 
 /* The callbacks that the rules need: for HTTP, and for what is not. */
 void rules_fill_hook(struct rules *rules);

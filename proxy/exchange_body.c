@@ -289,6 +289,8 @@ enum step exchange_decided(struct exchange *exchange, struct half *half,
     bool request = half == &exchange->request;
     if (act == HOOK_PASS && half->forwards)
         act = HOOK_CHANGED;
+    if (request && (act == HOOK_PASS || act == HOOK_CHANGED))
+        exchange_follow(exchange);
     if (request && (act == HOOK_PASS || act == HOOK_CHANGED) &&
         !relay_has_server(exchange->relay)) {
         half->act = act;

@@ -60,6 +60,19 @@ static enum step answer_absent(struct exchange *exchange, int status,
     return step;
 }
 
+void exchange_follow(struct exchange *exchange)
+{
+    struct relay *relay = exchange->relay;
+    const struct half *request = &exchange->request;
+    const struct target *to = request->built ? request->message.server : NULL;
+    if (to == relay->sent_to)
+        return;
+    relay_leave_server(relay);
+    relay_forget_absence(relay);
+    relay->sent_to = to;
+    exchange->dialled = false;
+}
+
 /* ---- reaching it --------------------------------------------------------- */
 
 static enum step reach(struct exchange *exchange)

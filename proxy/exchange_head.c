@@ -140,8 +140,10 @@ enum step step_request_head(struct exchange *exchange)
     if (!used)
         return step;
     if (relay_forwards(exchange->relay) &&
-        authority_moves(exchange->relay, head, half_front(half)))
+        authority_moves(exchange->relay, head, half_front(half))) {
+        exchange->relay->sent_to = NULL;
         return STEP_GREET;
+    }
     exchange->last = !head->keep_alive;
     exchange_remember_method(exchange, half_front(half) + head->method.at,
                              head->method.len);

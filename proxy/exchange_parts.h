@@ -97,6 +97,10 @@ enum step step_mill_body(struct exchange *exchange, struct half *half);
 
 /* exchange_dial.c: the server is reached, and asked again. */
 enum step step_dial(struct exchange *exchange, struct half *half);
+
+/* A hook sends this request to another server than the one before went to, or
+ * does so no more: the server that there is gets left. */
+void exchange_follow(struct exchange *exchange);
 enum step step_replay(struct exchange *exchange);
 /* It ended without a word of an answer. */
 enum step step_server_died(struct exchange *exchange);

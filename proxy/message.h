@@ -20,6 +20,7 @@ struct message_field {
 
 struct ask;
 struct hook;
+struct target;
 
 /* A hook that edits the body while it passes: hook_edit_body(). */
 struct body_editor {
@@ -46,6 +47,10 @@ struct message {
     struct message *answer;      /* of a request: see message_answer(), NULL */
     struct ask *ask;             /* the proxy's own; hooks leave it alone */
     struct body_editor *editors; /* the proxy's own as well */
+    /* Of a request that a hook sends to another server: that one, which the
+     * hook keeps as long as there are flows. NULL: to its own. HTTP/1.1 only;
+     * in HTTP/2 the victim hears 502. */
+    const struct target *server;
 };
 
 /* From a parsed head (copies everything into the arena). 0, or -1 when memory

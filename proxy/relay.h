@@ -82,6 +82,9 @@ struct relay {
     bool met;           /* it is known who the victim is, and was told */
     const char *misled; /* why the head of a balancer is refused; NULL */
     struct target target;
+    const struct target
+        *sent_to; /* a hook wants this request to go there; NULL:
+                                     to `target`. See message.h */
     enum target_protocol protocol;
     struct sight *sight; /* of a sealed flow; NULL: nobody wants to know */
     const char *refusal; /* why the server is not even tried; NULL */
@@ -164,6 +167,12 @@ static inline void relay_forget_absence(struct relay *relay)
 static inline bool relay_forwards(const struct relay *relay)
 {
     return relay->way->mode == WAY_HTTP && relay->asked <= ASKED_URL;
+}
+
+/* The server that the request under way is for. */
+static inline const struct target *relay_target(const struct relay *relay)
+{
+    return relay->sent_to ? relay->sent_to : &relay->target;
 }
 
 /* The port of servers that are named without one. */

@@ -94,9 +94,9 @@ static bool is_ourselves(const struct relay *relay)
 {
     const struct proxy_options *options = options_of(relay);
     const struct flow *flow = &relay->flow;
-    if (relay->way->mode == WAY_KEEP)
+    if (relay->way->mode == WAY_KEEP && !relay->sent_to)
         return intercept_is_own(&flow->server);
-    if (relay->way->mode == WAY_TRANSPARENT)
+    if (relay->way->mode == WAY_TRANSPARENT && !relay->sent_to)
         return same_host(&flow->peer, &flow->listener);
     for (unsigned i = 0; i < options->ways_count; i++)
         if (leads_to(&options->ways[i], flow))
@@ -110,7 +110,9 @@ static int find_server(struct relay *relay, struct err *err)
     const struct target *upstream = way_target(relay->way);
     struct flow *flow = &relay->flow;
     flow->server.any.sa_family = 0;
-    if (upstream) {
+    if (relay->sent_to) {
+        /* Nobody else is asked. */
+    } else if (upstream) {
         relay->target = *upstream;
     } else if (way_takes_over(relay->way)) {
         flow->server = flow->listener;
@@ -123,7 +125,7 @@ static int find_server(struct relay *relay, struct err *err)
         return -1;
     }
     if (!flow->server.any.sa_family &&
-        dial_resolve_nth(relay->target.host, relay->target.port,
+        dial_resolve_nth(relay_target(relay)->host, relay_target(relay)->port,
                          relay->server_index, &flow->server, err))
         return -1;
     relay->forbidden = dial_check(&flow->server, err);
@@ -131,7 +133,8 @@ static int find_server(struct relay *relay, struct err *err)
         return -1;
     relay->forbidden = is_ourselves(relay);
     if (relay->forbidden)
-        err_set(err, "the server that the victim wants is this proxy itself");
+        err_set(err, "the server that %s is this proxy itself",
+                relay->sent_to ? "a rule sends this to" : "the victim wants");
     return relay->forbidden ? -1 : 0;
 }
 
@@ -223,8 +226,8 @@ bool relay_tries_next(struct relay *relay)
 {
     struct err ignored = ERR_INIT;
     union address next;
-    if (relay->refusal || !*relay->target.host ||
-        dial_resolve_nth(relay->target.host, relay->target.port,
+    if (relay->refusal || !*relay_target(relay)->host ||
+        dial_resolve_nth(relay_target(relay)->host, relay_target(relay)->port,
                          relay->server_index + 1, &next, &ignored))
         return false;
     relay->server_index++;
@@ -258,7 +261,7 @@ enum relay_state relay_connected(struct relay *relay)
     if (relay->asked == ASKED_GRANTED)
         relay->target.tls = relay->flow.tls;
     if (relay->http_begun)
-        return relay->target.tls ? RELAY_SERVER_TLS : RELAY_STREAM;
+        return relay_target(relay)->tls ? RELAY_SERVER_TLS : RELAY_STREAM;
     if (relay->target.starttls && relay_may_change(relay))
         return relay_cut(relay, FLOW_FAILED);
     if (relay_lets_pass(relay))

@@ -31,6 +31,8 @@ static void begin_side(struct end *end)
 static const char *server_identity(struct relay *relay, char text[ADDRESS_TEXT])
 {
     const union address *server = &relay->flow.server;
+    if (relay->sent_to)
+        return relay->sent_to->host;
     if (relay->asked == ASKED_GRANTED && relay->sni)
         return relay->sni;
     if (*relay->target.host)
@@ -114,8 +116,8 @@ static int begin_server_tls(struct relay *relay, struct end *server,
     struct tls_wish wish = {
         .verify_name = identity,
         .alpn = {buf_head(&offered.list), buf_len(&offered.list)}};
-    wish.server_name = target_is_number(&relay->target) || !*identity
-                           ? relay->flow.server_name
+    wish.server_name = target_is_number(relay_target(relay)) || !*identity
+                           ? relay->sent_to ? NULL : relay->flow.server_name
                            : identity;
     name_session(relay, identity, wish.alpn, session, sizeof session);
     wish.session = session;

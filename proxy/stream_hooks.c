@@ -231,6 +231,12 @@ bool way_ask(struct way *way)
         return false;
     }
     enum hook_act act = put_question(way);
+    if (way->message.server && (act == HOOK_PASS || act == HOOK_CHANGED)) {
+        stream_answer(way->stream, 502,
+                      "a rule sends this request to another server, and that "
+                      "is done in HTTP/1.1 only (see --http2 off)");
+        return false;
+    }
     switch (act) {
     case HOOK_WAIT:
         way->stream->waited = true;

@@ -213,6 +213,125 @@ LUA
         done
 }
 
+@test "queries are edited, parameter by parameter" {
+    proxy --rule 'path == /set : set query q "a b&c=d+e"' \
+        --rule 'path == /new : set query x 1; set query y 2' \
+        --rule 'path == /gone : remove query q' \
+        --rule 'path == /odd : set query "na me" v'
+    while read -r asked heard; do
+        run -0 get "$url$asked"
+        [ "${lines[0]}" = "GET $heard HTTP/1.1" ]
+    done <<'LIST'
+/set?a=1&q=old&b=%20&q=more&c /set?a=1&q=a%20b%26c%3Dd%2Be&b=%20&c
+/set /set?q=a%20b%26c%3Dd%2Be
+/set?qq=1 /set?qq=1&q=a%20b%26c%3Dd%2Be
+/new /new?x=1&y=2
+/new?y=0 /new?y=2&x=1
+/gone?q=1&q /gone
+/gone?a&q=1&b /gone?a&b
+/gone?%71=1&b /gone?b
+/gone?a= /gone?a=
+/odd?na+me=1&na%20me=2 /odd?na%20me=v
+LIST
+    # What is not there is not changed.
+    grep '"target":"/gone?a="' events | grep '"leg":"server"' | grep -q '"changed":false'
+}
+
+# other_server: one more, its address in $other
+other_server() {
+    "$BATS_TEST_DIRNAME/origin.py" >elsewhere 2>elsewhere.err &
+    started+=($!)
+    wait_for elsewhere .
+    other=127.0.0.1:$(head -1 elsewhere)
+}
+
+@test "a request is sent to another server, and the next one is not" {
+    other_server
+    proxy --rule "path ~ ^/api : send to http://$other; set path /v2"
+    run -0 get "$url/a" "$url/api/1" "$url/api/2" "$url/b" -d body
+    [ "$(sed -n 2,9p asked)" = "POST /a HTTP/1.1
+POST /b HTTP/1.1" ]
+    [ "$(sed -n 2,9p elsewhere)" = "POST /v2 HTTP/1.1
+POST /v2 HTTP/1.1" ]
+    [[ $output == *"POST /v2 HTTP/1.1"*"Host: $other"*"body"* ]]
+    # The victim keeps its connection.
+    [ "$(grep -c '"kind":"flow.open".*"leg":"victim"' events)" = 1 ]
+    grep '"kind":"http.request"' events | grep '"leg":"server"' |
+        grep '"host":"'"$other"'"' | grep -q '"changed":true'
+}
+
+@test "a request is sent elsewhere although its own server is not there" {
+    other_server
+    "$MITMLAB" proxy --listen 127.0.0.1:0 --upstream http://127.0.0.1:1 --json \
+        --rule "path == /api : send to http://$other" >events 2>events.err &
+    started+=($!)
+    wait_for events '"kind":"ready"'
+    url=http://127.0.0.1:$(port_of events)
+    run -0 get "$url/api"
+    [[ $output == "GET /api HTTP/1.1"* ]]
+    run -0 get -o body -w '%{http_code}' "$url/other"
+    [ "$output" = 502 ]
+}
+
+@test "nothing is sent out of the lab, or where nobody is" {
+    for there in http://192.0.2.1 https://8.8.8.8:80; do
+        run -6 "$MITMLAB" proxy --listen 127.0.0.1:0 --rule "path == / : send to $there"
+        [[ $output == *"column 21: "*"outside the lab"* ]]
+    done
+    for there in ftp://127.0.0.1 127.0.0.1 http://127.0.0.1/path; do
+        run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --rule "path == / : send to $there"
+        [[ $output == *"a server is http://HOST[:PORT]"* ]]
+    done
+    run -2 "$MITMLAB" proxy --listen 127.0.0.1:0 --rule 'status == 200 : send to http://127.0.0.1'
+    proxy --rule 'path == /name : send to http://example.com' \
+        --rule 'path == /nobody : send to http://127.0.0.1:1'
+    for path in name nobody; do
+        run -0 get -o body -w '%{http_code}' "$url/$path"
+        [ "$output" = 502 ]
+    done
+    run -0 get "$url/after"
+    [[ $output == "GET /after HTTP/1.1"* ]]
+    [ "$(grep -c GET asked)" = 1 ]
+}
+
+@test "in HTTP/2 nothing is sent elsewhere, and the victim hears why" {
+    other_server
+    proxy --http2 victim --rule "path == /api : send to http://$other"
+    run -0 get --http2-prior-knowledge -w '%{http_code}' "$url/api"
+    [[ $output == *"HTTP/1.1 only"*502 ]]
+    run -0 get --http2-prior-knowledge -o body -w '%{http_code}' "$url/a"
+    [ "$output" = 200 ]
+    run ! grep GET elsewhere
+}
+
+@test "a request of TLS is sent to a server in clear, and back" {
+    other_server
+    "$MITMLAB" cert make c00 --out c >/dev/null
+    echo '127.0.0.1 bank.lab.test' >hosts
+    "$BATS_TEST_DIRNAME/origin.py" c/server.crt c/server.key >secure 2>secure.err &
+    started+=($!)
+    wait_for secure .
+    secure=$(head -1 secure)
+    "$MITMLAB" proxy --json --hosts hosts --ca c/rogue --upstream-ca c/trust.pem \
+        --listen "127.0.0.1:0=https://bank.lab.test:$secure" \
+        --listen "127.0.0.1:0=http://127.0.0.1:$origin" --http2 off \
+        --rule "path == /clear : send to http://$other" \
+        --rule "path == /sealed : send to https://bank.lab.test:$secure" \
+        >events 2>events.err &
+    started+=($!)
+    wait_for events '"kind":"ready"'
+    port=$(port_of events)
+    at=https://bank.lab.test:$port
+    run -0 get --cacert c/rogue/ca.crt --resolve "bank.lab.test:$port:127.0.0.1" \
+        "$at/1" "$at/clear" "$at/2"
+    [ "$(sed -n 2,9p elsewhere)" = "GET /clear HTTP/1.1" ]
+    [ "$(grep GET secure)" = "GET /1 HTTP/1.1
+GET /2 HTTP/1.1" ]
+    run -0 get "http://127.0.0.1:$(port_of events 2)/sealed"
+    [[ $output == *"Host: bank.lab.test:$secure"* ]]
+    [ "$(tail -1 secure)" = "GET /sealed HTTP/1.1" ]
+}
+
 @test "what a script assigns wrongly is said in its own words" {
     cat >edit.lua <<'LUA'
 local wrong = {
@@ -275,4 +394,21 @@ LUA
     wait "${started[-1]}" || code=$?
     [ "$code" = 3 ]
     grep -q 'not all events could be written: nobody read them' said
+}
+
+@test "who asks a proxy for one server gets the answer of another, and goes on" {
+    other_server
+    "$MITMLAB" proxy --listen http@127.0.0.1:0 --json \
+        --rule "path == /api : send to http://$other" >events 2>events.err &
+    started+=($!)
+    wait_for events '"kind":"ready"'
+    via=http://127.0.0.1:$(port_of events)
+    at=http://127.0.0.1:$origin
+    run -0 get -x "$via" "$at/1" "$at/api" "http://$other/2" "$at/api" "$at/3"
+    [ "$(sed -n 2,9p asked)" = "GET /1 HTTP/1.1
+GET /3 HTTP/1.1" ]
+    [ "$(sed -n 2,9p elsewhere)" = "GET /api HTTP/1.1
+GET /2 HTTP/1.1
+GET /api HTTP/1.1" ]
+    [ "$(grep -c '"kind":"flow.open".*"leg":"victim"' events)" = 1 ]
 }
