@@ -65,10 +65,7 @@ static void open_scene(struct scene *scene, size_t most, const char *rule,
 
 static void close_scene(struct scene *scene)
 {
-    actor_leaves(&scene->victim);
-    actor_leaves(&scene->server);
-    stage_empties(&scene->stage);
-    stage_close(&scene->stage);
+    stage_ends(&scene->stage, &scene->victim, &scene->server);
     rules_free(scene->rules);
     buf_free(&scene->body);
 }

@@ -25,17 +25,6 @@ static void raise_with(struct stage *stage, const char *scheme,
     stage_raise(stage);
 }
 
-static void all_leave(struct stage *stage, struct actor *victim,
-                      struct actor *server)
-{
-    if (victim)
-        actor_leaves(victim);
-    if (server)
-        actor_leaves(server);
-    stage_empties(stage);
-    stage_close(stage);
-}
-
 /* ---- not there ----------------------------------------------------------- */
 
 static void a_hook_answers_where_nobody_listens(void **state)
@@ -56,7 +45,7 @@ static void a_hook_answers_where_nobody_listens(void **state)
     assert_int_equal(puppet.responses, 3);
     assert_true(stage_has_event(&stage, "server.unreachable", "refused"));
     assert_true(stage_has_event(&stage, "http.request", "\"body\":\"abc\""));
-    all_leave(&stage, &victim, NULL);
+    stage_ends(&stage, &victim, NULL);
 }
 
 static void a_server_that_comes_is_found_on_the_same_connection(void **state)
@@ -76,7 +65,7 @@ static void a_server_that_comes_is_found_on_the_same_connection(void **state)
     actor_hears(&server, GET);
     actor_says(&server, OK_HI);
     actor_hears(&victim, OK_HI);
-    all_leave(&stage, &victim, &server);
+    stage_ends(&stage, &victim, &server);
 }
 
 static void each_request_tries_the_server_once(void **state)
@@ -101,7 +90,7 @@ static void each_request_tries_the_server_once(void **state)
         tried++;
     free(events);
     assert_int_equal(tried, 2);
-    all_leave(&stage, &victim, NULL);
+    stage_ends(&stage, &victim, NULL);
 }
 
 /* Our own word is no server's: hooks are not shown it, but it is told. */
@@ -115,7 +104,7 @@ static void what_no_hook_answers_is_502_and_is_told(void **state)
     struct actor victim = victim_enters(&stage);
     actor_says(&victim, "GET /lost HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 502 ", 13);
-    all_leave(&stage, &victim, NULL);
+    stage_ends(&stage, &victim, NULL);
     assert_int_equal(puppet.requests, 1);
     assert_int_equal(puppet.responses, 0);
 }
@@ -155,7 +144,7 @@ static void a_name_that_nobody_knows_may_be_answered(void **state)
     puppet.act = HOOK_PASS;
     actor_says(&victim, ask);
     assert_non_null(strstr(actor_hears_all(&victim), "name not in this lab"));
-    all_leave(&stage, &victim, NULL);
+    stage_ends(&stage, &victim, NULL);
 }
 
 /* The walls are no matter of opinion. */
@@ -181,7 +170,7 @@ static void no_hook_is_asked_about_what_is_outside(void **state)
         const char *heard = actor_hears_all(&victim);
         assert_memory_equal(heard + 9, rows[i].status, 3);
         assert_non_null(strstr(heard, "outside the lab"));
-        all_leave(&stage, &victim, NULL);
+        stage_ends(&stage, &victim, NULL);
         assert_int_equal(puppet.requests, 0);
     }
 }
@@ -213,7 +202,7 @@ static void a_server_that_is_silent_may_be_answered_for(void **state)
             assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 504 ", 13);
         for (int i = 0; i < 4; i++)
             close(waits[i]);
-        all_leave(&stage, &victim, NULL);
+        stage_ends(&stage, &victim, NULL);
     }
 }
 
@@ -244,7 +233,7 @@ a_victim_of_tls_is_answered_with_a_leaf_made_of_its_sni(void **state)
     talker_hears(&victim, OK_HI);
     talker_leaves(&victim);
     talker_leaves(&server);
-    all_leave(&stage, NULL, NULL);
+    stage_ends(&stage, NULL, NULL);
 }
 
 static void inside_such_tls_the_502_has_its_reason(void **state)
@@ -261,7 +250,7 @@ static void inside_such_tls_the_502_has_its_reason(void **state)
     talker_says(&victim, GET);
     talker_hears(&victim, "HTTP/1.1 502 Bad Gateway\r\n");
     talker_leaves(&victim);
-    all_leave(&stage, NULL, NULL);
+    stage_ends(&stage, NULL, NULL);
 }
 
 /* Nobody is to be impersonated, and an alert is the sooner word. */
@@ -318,7 +307,7 @@ static void a_server_that_does_not_verify_may_be_answered_for(void **state)
         assert_true(stage_has_event(&stage, "tls.alert", "unknown_ca"));
         talker_leaves(&victim);
         talker_leaves(&server);
-        all_leave(&stage, NULL, NULL);
+        stage_ends(&stage, NULL, NULL);
     }
 }
 
@@ -375,7 +364,7 @@ static void a_tunnel_to_nobody_is_granted_where_a_hook_answers(void **state)
             actor_hears(&victim.actor, MINE);
         }
         talker_leaves(&victim);
-        all_leave(&stage, NULL, NULL);
+        stage_ends(&stage, NULL, NULL);
     }
 }
 
@@ -393,7 +382,7 @@ static void bytes_in_a_tunnel_to_nobody_end_it(void **state)
     be_granted(&victim, WAY_SOCKS);
     actor_says(&victim, "\1\2\3\4\5\6\7\10\11\12");
     actor_hears_reset(&victim);
-    all_leave(&stage, &victim, NULL);
+    stage_ends(&stage, &victim, NULL);
 }
 
 static void a_request_to_another_server_may_find_nobody(void **state)
@@ -430,7 +419,7 @@ static void a_request_to_another_server_may_find_nobody(void **state)
     actor_says(&again, OK_HI);
     actor_hears(&victim, OK_HI);
     actor_leaves(&again);
-    all_leave(&stage, &victim, &server);
+    stage_ends(&stage, &victim, &server);
 }
 
 /* ---- not any more -------------------------------------------------------- */
@@ -454,7 +443,7 @@ static void a_server_that_left_between_requests_is_asked_anew(void **state)
                 actor_leaves(&server);
             actor_hears_nothing(&victim);
         }
-        all_leave(&stage, &victim, NULL);
+        stage_ends(&stage, &victim, NULL);
     }
 }
 
@@ -480,7 +469,7 @@ static void in_tls_as_well(void **state)
         stage_rest(&stage);
     }
     talker_leaves(&victim);
-    all_leave(&stage, NULL, NULL);
+    stage_ends(&stage, NULL, NULL);
 }
 
 static void
@@ -506,7 +495,7 @@ a_server_that_left_while_a_request_was_held_is_asked_anew(void **state)
         actor_says(&server, OK_HI);
         actor_hears(&victim, OK_HI);
         assert_int_equal(puppet.requests, 1);
-        all_leave(&stage, &victim, &server);
+        stage_ends(&stage, &victim, &server);
     }
 }
 
@@ -524,7 +513,7 @@ static void a_server_that_comes_while_a_request_is_held_is_found(void **state)
     flow_resume(puppet.flow);
     struct actor server = server_enters(&stage);
     actor_hears(&server, GET);
-    all_leave(&stage, &victim, &server);
+    stage_ends(&stage, &victim, &server);
 }
 
 static void a_server_that_speaks_unasked_ends_the_connection(void **state)
@@ -540,7 +529,7 @@ static void a_server_that_speaks_unasked_ends_the_connection(void **state)
     actor_hears(&victim, OK_HI);
     actor_says(&server, "HTTP/1.1 408 Request Timeout\r\n\r\n");
     actor_hears_end(&victim);
-    all_leave(&stage, &victim, &server);
+    stage_ends(&stage, &victim, &server);
 }
 
 /* ---- once more ----------------------------------------------------------- */
@@ -592,7 +581,7 @@ static void what_died_without_a_word_is_asked_again_once(void **state)
         }
         stage_rest(&stage);
         assert_int_equal(stage_door(&stage), -1);
-        all_leave(&stage, &victim, NULL);
+        stage_ends(&stage, &victim, NULL);
     }
 }
 
@@ -650,7 +639,7 @@ static void what_a_hook_made_of_it_is_asked_again(void **state)
     actor_says(&server, OK_HI);
     actor_hears(&victim, OK_HI);
     assert_int_equal(puppet.requests, 2);
-    all_leave(&stage, &victim, &server);
+    stage_ends(&stage, &victim, &server);
 }
 
 static void what_must_not_be_asked_twice_is_502(void **state)
@@ -678,7 +667,7 @@ static void what_must_not_be_asked_twice_is_502(void **state)
         assert_memory_equal(heard, "HTTP/1.1 502 ", 13);
         assert_non_null(strstr(heard, "without an answer"));
         assert_int_equal(stage_door(&stage), -1);
-        all_leave(&stage, &victim, NULL);
+        stage_ends(&stage, &victim, NULL);
     }
 }
 
@@ -695,7 +684,7 @@ static void asked_again_where_nobody_listens_any_more_is_502(void **state)
     const char *heard = actor_hears_all(&victim);
     assert_memory_equal(heard, "HTTP/1.1 502 ", 13);
     assert_non_null(strstr(heard, "refused"));
-    all_leave(&stage, &victim, NULL);
+    stage_ends(&stage, &victim, NULL);
 }
 
 /* It was dialled for this request, so it did not close because it was idle: for
@@ -722,7 +711,7 @@ static void a_fresh_connection_that_dies_is_502(void **state)
         assert_memory_equal(heard, "HTTP/1.1 502 ", 13);
         assert_non_null(strstr(heard, "without an answer"));
         assert_int_equal(stage_door(&stage), -1);
-        all_leave(&stage, &victim, NULL);
+        stage_ends(&stage, &victim, NULL);
     }
 }
 
@@ -742,7 +731,7 @@ static void what_a_hook_answered_does_not_count(void **state)
     actor_hears(&server, GET);
     actor_leaves(&server);
     assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 502 ", 13);
-    all_leave(&stage, &victim, NULL);
+    stage_ends(&stage, &victim, NULL);
 }
 
 /* It has begun to answer, so it has begun to act. */
@@ -760,7 +749,7 @@ static void after_an_interim_response_nothing_is_asked_again(void **state)
     actor_leaves(&server);
     assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 502 ", 13);
     assert_int_equal(stage_door(&stage), -1);
-    all_leave(&stage, &victim, NULL);
+    stage_ends(&stage, &victim, NULL);
 }
 
 int main(void)

@@ -35,10 +35,7 @@ static void both_ways_bytes_pass_as_they_came(void **state)
     actor_finishes(&victim);
     actor_hears_end(&server);
     actor_hears_end(&victim);
-    actor_leaves(&victim);
-    actor_leaves(&server);
-    stage_empties(&stage);
-    stage_close(&stage);
+    stage_ends(&stage, &victim, &server);
 }
 
 /* Every way to cut request and response in two, and each byte on its own. */
@@ -165,10 +162,7 @@ static void interim_responses_pass_before_the_final_one(void **state)
     actor_hears(&server, "body");
     actor_says(&server, OK_HI);
     actor_hears(&victim, OK_HI);
-    actor_leaves(&victim);
-    actor_leaves(&server);
-    stage_empties(&stage);
-    stage_close(&stage);
+    stage_ends(&stage, &victim, &server);
 }
 
 /* It need not even hang up: the hour that the proxy waits for victims that do
@@ -224,10 +218,7 @@ static void a_response_until_close_ends_with_the_connection(void **state)
     actor_finishes(&server);
     actor_hears(&victim, "two");
     actor_hears_end(&victim);
-    actor_leaves(&victim);
-    actor_leaves(&server);
-    stage_empties(&stage);
-    stage_close(&stage);
+    stage_ends(&stage, &victim, &server);
 }
 
 static void after_101_bytes_pass_both_ways_and_half_closes_too(void **state)
@@ -255,10 +246,7 @@ static void after_101_bytes_pass_both_ways_and_half_closes_too(void **state)
     actor_finishes(&server);
     actor_hears(&victim, "last words");
     actor_hears_end(&victim);
-    actor_leaves(&victim);
-    actor_leaves(&server);
-    stage_empties(&stage);
-    stage_close(&stage);
+    stage_ends(&stage, &victim, &server);
 }
 
 static void a_victim_that_has_said_all_still_gets_its_answer(void **state)
@@ -276,9 +264,7 @@ static void a_victim_that_has_said_all_still_gets_its_answer(void **state)
     actor_hears(&victim, OK_HI);
     actor_leaves(&server);
     actor_hears_end(&victim);
-    actor_leaves(&victim);
-    stage_empties(&stage);
-    stage_close(&stage);
+    stage_ends(&stage, &victim, NULL);
 }
 
 /* ---- refusing ------------------------------------------------------------ */
@@ -388,10 +374,7 @@ static void bad_chunks_cut_the_server_off_before_it_has_all(void **state)
     actor_says(&victim, "zz\r\n");
     assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 400 ", 13);
     actor_hears_end(&server);
-    actor_leaves(&victim);
-    actor_leaves(&server);
-    stage_empties(&stage);
-    stage_close(&stage);
+    stage_ends(&stage, &victim, &server);
 }
 
 static void a_leniency_lets_one_flaw_pass(void **state)
@@ -406,10 +389,7 @@ static void a_leniency_lets_one_flaw_pass(void **state)
     actor_says(&victim, flawed);
     struct actor server = server_enters(&stage);
     actor_hears(&server, flawed);
-    actor_leaves(&victim);
-    actor_leaves(&server);
-    stage_empties(&stage);
-    stage_close(&stage);
+    stage_ends(&stage, &victim, &server);
 }
 
 /* ---- bad servers --------------------------------------------------------- */
@@ -478,9 +458,7 @@ static void nobody_listening_is_502_and_an_event(void **state)
     actor_says(&victim, GET);
     assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 502 ", 13);
     assert_true(stage_has_event(&stage, "server.unreachable", "refused"));
-    actor_leaves(&victim);
-    stage_empties(&stage);
-    stage_close(&stage);
+    stage_ends(&stage, &victim, NULL);
 }
 
 static void a_name_outside_of_the_lab_is_502(void **state)
@@ -493,9 +471,7 @@ static void a_name_outside_of_the_lab_is_502(void **state)
     struct actor victim = victim_enters(&stage);
     actor_says(&victim, "GET / HTTP/1.1\r\nHost: www.example.com\r\n\r\n");
     assert_non_null(strstr(actor_hears_all(&victim), "name not in this lab"));
-    actor_leaves(&victim);
-    stage_empties(&stage);
-    stage_close(&stage);
+    stage_ends(&stage, &victim, NULL);
 }
 
 static void without_an_upstream_the_host_field_says_where(void **state)
@@ -513,10 +489,7 @@ static void without_an_upstream_the_host_field_says_where(void **state)
     actor_says(&victim, request);
     struct actor server = server_enters(&stage);
     actor_hears(&server, request);
-    actor_leaves(&victim);
-    actor_leaves(&server);
-    stage_empties(&stage);
-    stage_close(&stage);
+    stage_ends(&stage, &victim, &server);
 }
 
 /* ---- ends ---------------------------------------------------------------- */
@@ -558,10 +531,7 @@ static void a_reset_reaches_the_other_side_as_a_reset(void **state)
         actor_hears(&victim, part);
         actor_resets(victims ? &victim : &server);
         actor_hears_reset(victims ? &server : &victim);
-        actor_leaves(&victim);
-        actor_leaves(&server);
-        stage_empties(&stage);
-        stage_close(&stage);
+        stage_ends(&stage, &victim, &server);
     }
 }
 
@@ -581,9 +551,7 @@ static void a_server_that_hangs_up_between_requests_is_no_error(void **state)
     assert_true(stage_has_event(&stage, "flow.end", "\"why\":\"done\""));
     actor_finishes(&victim);
     actor_hears_end(&victim);
-    actor_leaves(&victim);
-    stage_empties(&stage);
-    stage_close(&stage);
+    stage_ends(&stage, &victim, NULL);
 }
 
 static void connections_that_come_and_go_leave_nothing(void **state)
@@ -646,10 +614,7 @@ static void a_second_head_has_a_deadline_too(void **state)
     stage_holds(&stage);
     stage_later(&stage, HEAD_IS_LATE);
     assert_memory_equal(actor_hears_all(&victim), "HTTP/1.1 408 ", 13);
-    actor_leaves(&victim);
-    actor_leaves(&server);
-    stage_empties(&stage);
-    stage_close(&stage);
+    stage_ends(&stage, &victim, &server);
 }
 
 static void an_idle_connection_is_closed(void **state)
@@ -758,10 +723,7 @@ static void a_slow_reader_holds_the_sender_back(void **state)
         stage_turn(&stage);
     }
     assert_true(heard >= sent);
-    actor_leaves(&victim);
-    actor_leaves(&server);
-    stage_empties(&stage);
-    stage_close(&stage);
+    stage_ends(&stage, &victim, &server);
 }
 
 static void tiny_socket_buffers_lose_nothing(void **state)
@@ -793,10 +755,7 @@ static void tiny_socket_buffers_lose_nothing(void **state)
     actor_hears_bytes(&server, body, LEN);
     actor_says(&server, OK_HI);
     actor_hears(&victim, OK_HI);
-    actor_leaves(&victim);
-    actor_leaves(&server);
-    stage_empties(&stage);
-    stage_close(&stage);
+    stage_ends(&stage, &victim, &server);
     free(body);
 }
 
@@ -846,10 +805,7 @@ static void towards_tcp_nothing_is_looked_at(void **state)
     actor_hears(&server, "more");
     actor_finishes(&victim);
     actor_hears_end(&server);
-    actor_leaves(&victim);
-    actor_leaves(&server);
-    stage_empties(&stage);
-    stage_close(&stage);
+    stage_ends(&stage, &victim, &server);
 }
 
 /* ---- events -------------------------------------------------------------- */

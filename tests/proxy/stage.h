@@ -305,6 +305,18 @@ STAGE void stage_empties(struct stage *stage)
     assert_int_equal(proxy_flows(stage->proxy), 0);
 }
 
+/* They leave, and nothing may be left of them. NULL: that one is not there. */
+STAGE void stage_ends(struct stage *stage, struct actor *victim,
+                      struct actor *server)
+{
+    if (victim)
+        actor_leaves(victim);
+    if (server)
+        actor_leaves(server);
+    stage_empties(stage);
+    stage_close(stage);
+}
+
 /* All events so far as text; the caller frees. */
 STAGE char *stage_events(struct stage *stage)
 {
