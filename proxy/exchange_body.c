@@ -122,7 +122,7 @@ static int write_changed(struct half *half, struct buf *out)
     /* A body that is still on its way cannot be replaced. */
     if (!half->collected && !half_body_done(half))
         half->message.has_body = false;
-    if (message_write(&half->message, naive, out))
+    if (message_send(&half->message, naive, out))
         return -1;
     /* Without a body the head alone was open to change. */
     if (half->message.has_body)

@@ -465,20 +465,26 @@ static int write_body(const struct plan *plan, struct buf *out)
     return buf_append_text(out, "0\r\n\r\n");
 }
 
+/* False: it cannot be written, or memory is out; then nothing was. */
+static bool write_whole(const struct message *message, struct plan *plan,
+                        struct buf *out)
+{
+    size_t before = buf_len(out);
+    /* One piece of memory, that need not grow while it is written. */
+    if (buf_reserve(out, HEAD_GUESS + buf_len(plan->body)) &&
+        !write_start(message, out) && !write_fields(message, plan, out) &&
+        !write_body(plan, out))
+        return true;
+    out->end = out->at + before;
+    return false;
+}
+
 int message_write(const struct message *message, bool naive, struct buf *out)
 {
     struct plan plan;
-    size_t before = buf_len(out);
     int rc = make_plan(message, naive, &plan);
-    /* One piece of memory, that need not grow while it is written. */
-    if (rc == 0 && !buf_reserve(out, HEAD_GUESS + buf_len(plan.body)))
+    if (!rc && !write_whole(message, &plan, out))
         rc = -1;
-    if (rc == 0 &&
-        (write_start(message, out) < 0 ||
-         write_fields(message, &plan, out) < 0 || write_body(&plan, out) < 0))
-        rc = -1;
-    if (rc < 0)
-        out->end = out->at + before;
     buf_free(&plan.coded);
     return rc;
 }
@@ -512,6 +518,20 @@ static int fix_fields(struct message *message, const struct plan *plan)
         return -1;
     return plan->has_length ? message_set_field(message, CONTENT_LENGTH, length)
                             : 0;
+}
+
+int message_send(struct message *message, bool naive, struct buf *out)
+{
+    struct plan plan;
+    int rc = make_plan(message, naive, &plan);
+    struct plan sent = plan; /* writing uses the plan up */
+    if (!rc && !write_whole(message, &plan, out))
+        rc = -1;
+    /* Without memory it says of itself what it said before. */
+    if (!rc && sent.fix)
+        (void)fix_fields(message, &sent);
+    buf_free(&plan.coded);
+    return rc;
 }
 
 int message_encode(struct message *message, bool naive, struct buf *coded)

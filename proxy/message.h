@@ -92,6 +92,10 @@ void message_forget_sums(struct message *message);
  * `naive` the fields stay as they were. */
 int message_write(const struct message *message, bool naive, struct buf *out);
 
+/* The same, and then its fields are those that went out: whoever tells of it
+ * tells the truth. */
+int message_send(struct message *message, bool naive, struct buf *out);
+
 /* The same for those that write heads and bodies apart: the fields are put
  * right, and the body as it goes on the wire is appended to `coded`. */
 int message_encode(struct message *message, bool naive, struct buf *coded);

@@ -213,6 +213,24 @@ LUA
         done
 }
 
+@test "what is told of an edited message is what went out" {
+    proxy --rule 'request : replace body alice mallory'
+    run -0 get -d 'to=alice' -o /dev/null "$url/pay"
+    run -0 get -o /dev/null "$url/gzip"
+    grep '"kind":"http.request"' events | grep '"leg":"server"' >told
+    grep -q '"Content-Length","10"' told
+    run ! grep -q '"Content-Length","8"' told
+    # One behind the other on the wire, and in words for a person.
+    "$MITMLAB" proxy --listen 127.0.0.1:0 --upstream "$url" -v --hosts /dev/null \
+        --rule 'request : replace body bob malloryandbob' >lines 2>said &
+    started+=($!)
+    wait_for said Listening
+    run -0 get -d 'to=bob' -o /dev/null "$(sed -n 's/.*at \([0-9.:]*\).*/http:\/\/\1/p' said)/pay"
+    kill -TERM "${started[-1]}"
+    wait "${started[-1]}"
+    grep -q '  > Content-Length: 16' lines
+}
+
 @test "queries are edited, parameter by parameter" {
     proxy --rule 'path == /set : set query q "a b&c=d+e"' \
         --rule 'path == /new : set query x 1; set query y 2' \
