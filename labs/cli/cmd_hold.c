@@ -58,8 +58,8 @@ static int ask(const char *path, const struct arguments *rest, struct err *err)
         err_set(err, "out of memory");
     else
         rc = hold_desk_ask(path, (char *)buf_head(&line), NULL, &out, err);
-    if (!rc && buf_len(&out))
-        fwrite(buf_head(&out), 1, buf_len(&out), stdout);
+    if (!rc)
+        hold_desk_print(rest->count ? rest->items[0] : "", &out);
     buf_free(&line);
     buf_free(&out);
     return rc;

@@ -3,6 +3,7 @@
 
 #include "attacks/hold.h"
 #include "labs/cli/hold_editor.h"
+#include "labs/cli/term.h"
 #include "proxy/base/dial.h"
 
 #include <errno.h>
@@ -200,6 +201,21 @@ static int edit(struct hold_desk *desk, const char *word, struct err *err)
     return rc;
 }
 
+void hold_desk_print(const char *command, struct buf *reply)
+{
+    struct term term;
+    size_t len = buf_len(reply);
+    bool exact = !strncmp(command, "show", 4) || !isatty(STDOUT_FILENO) ||
+                 buf_append(reply, "", 1);
+    if (exact) {
+        if (len)
+            fwrite(buf_head(reply), 1, len, stdout);
+        return;
+    }
+    term_look(&term, STDOUT_FILENO);
+    term_flow(stdout, &term, (char *)buf_head(reply), 0, "");
+}
+
 static void obey_typed(struct hold_desk *desk, const char *line)
 {
     struct buf out = {0};
@@ -209,9 +225,8 @@ static void obey_typed(struct hold_desk *desk, const char *line)
     int rc = edits ? edit(desk, line + 4, &err)
                    : hold_command(desk->hold, line, &out, &err);
     if (rc)
-        printf("no: %s\n", err.text);
-    else if (buf_len(&out))
-        fwrite(buf_head(&out), 1, buf_len(&out), stdout);
+        (void)buf_printf(&out, "no: %s\n", err.text);
+    hold_desk_print(rc ? "" : line, &out);
     fputs("> ", stdout);
     fflush(stdout);
     buf_free(&out);

@@ -31,6 +31,10 @@ int hold_desk_open(struct hold *hold, const char *path, struct hold_desk **out,
                    struct err *err);
 void hold_desk_close(struct hold_desk *desk);
 
+/* What the desk said, for who typed `command`: broken to the width of a
+ * terminal, but for the text of a message. Appends to `reply`. */
+void hold_desk_print(const char *command, struct buf *reply);
+
 /* The other side: send a line, and a text behind it unless NULL. What the desk
  * says is appended to `out`. -1: it says no, or is not there. */
 int hold_desk_ask(const char *path, const char *line, const struct buf *text,

@@ -217,6 +217,8 @@ void inspect_say(struct record *record, const struct fact *fact,
     }
     if (fact_is(fact, "tls.cert"))
         say_cert(fact, out);
+    else if (fact_is(fact, "rule.acted"))
+        record_rule(&record->report, fact, out->text, sizeof out->text);
     else if (fact_is(fact, "websocket.message"))
         say_message(record, fact, out);
     else if (fact_is(fact, "dns.query") || fact_is(fact, "dns.answer"))

@@ -5,6 +5,7 @@
 #include "attacks/hold.h"
 #include "labs/cli/hold_desk.h"
 #include "labs/cli/proxy_parts.h"
+#include "labs/cli/term.h"
 
 #include <unistd.h>
 
@@ -22,8 +23,13 @@ static void rows(struct proxy_wishes *wishes, struct option_rows *rows)
 
 static void on_notice(void *context, const char *line)
 {
+    struct term term;
     (void)context;
-    printf("%s\n", line);
+    term_look(&term, STDOUT_FILENO);
+    if (isatty(STDOUT_FILENO))
+        term_flow(stdout, &term, line, 0, "");
+    else
+        printf("%s\n", line);
     fflush(stdout);
 }
 
@@ -44,7 +50,8 @@ static int take(const struct proxy_wishes *wishes, struct proxy_setup *setup,
         return -1;
     setup->hooks[setup->options.hooks_count++] = hold_hook(setup->hold);
     if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
-        printf("Held messages are listed here; 'help' says what to type.\n");
+        on_notice(NULL,
+                  "Held messages are listed here; 'help' says what to type.");
     return 0;
 }
 

@@ -40,8 +40,10 @@ static char *comment_on(struct record *record, const struct fact *fact)
     if (!is_worth_it(&rung, fact))
         return NULL;
     const char *mark = mark_word(rung.mark);
-    char kind[40];
+    char kind[512];
     text_line(fact->kind, kind, sizeof kind - 1);
+    if (fact_is(fact, "rule.acted"))
+        record_rule(&record->report, fact, kind, sizeof kind);
     if (asprintf(&text, "mitmlab: %s%s%s", mark, *mark ? ": " : "",
                  rung.text[0] ? rung.text : kind) < 0)
         return NULL;

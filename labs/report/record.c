@@ -256,6 +256,16 @@ void record_free(struct record *record)
     record->index = NULL;
 }
 
+/* ---- rules --------------------------------------------------------------- */
+
+void record_rule(struct report *report, const struct fact *fact, char *room,
+                 size_t size)
+{
+    char text[400];
+    text_line(fact_bytes(report, fact, "text"), text, sizeof text - 1);
+    snprintf(room, size, "rule %lld: %s", fact_number(fact, "rule", 0), text);
+}
+
 /* ---- certificates -------------------------------------------------------- */
 
 static char *name_text(const X509_NAME *name)

@@ -24,6 +24,10 @@ struct record {
 int record_load(const char *path, struct record *out, struct err *err);
 void record_free(struct record *record);
 
+/* A rule.acted fact in words: "rule 2: path == /pay : delay 1s". */
+void record_rule(struct report *report, const struct fact *fact, char *room,
+                 size_t size);
+
 /* Subject and issuer of the first certificate in a tls.cert fact, as RFC 2253
  * writes names; false: it cannot be read. free() both. */
 bool record_cert_names(const struct fact *fact, char **out_subject,

@@ -124,6 +124,25 @@ static void say_body(struct telling *telling, const json_t *text, bool base64)
     free(bytes);
 }
 
+/* Of bytes that are written as base64. */
+static size_t size_of(const json_t *text, bool base64)
+{
+    const char *plain = json_string_value(text);
+    size_t len = json_string_length(text), size = len / 4 * 3;
+    if (!base64)
+        return len;
+    for (size_t i = len; i && plain[i - 1] == '=' && size; i--)
+        size--;
+    return size;
+}
+
+/* Our own word for it. */
+static void say_changed(struct telling *telling, const json_t *message)
+{
+    if (json_is_true(json_object_get(message, "_changed")))
+        say(telling, ",\"changed\":true");
+}
+
 /* The size that a HAR names, which is -1 where nobody knows it. */
 static void say_size(struct telling *telling, const json_t *size,
                      const json_t *text)
@@ -198,6 +217,7 @@ static void tell_request(struct telling *telling, const json_t *request)
         say_body(telling, text, false);
     }
     say_size(telling, json_object_get(request, "bodySize"), text);
+    say_changed(telling, request);
     finish(telling);
 }
 
@@ -218,6 +238,7 @@ static void tell_response(struct telling *telling, const json_t *response,
     say_fields(telling, json_object_get(response, "headers"));
     say_body(telling, text, !strcmp(text_at(content, "encoding"), "base64"));
     say_size(telling, json_object_get(content, "size"), text);
+    say_changed(telling, response);
     finish(telling);
 }
 
@@ -240,7 +261,7 @@ static void tell_spoken(struct telling *telling, const json_t *message,
           !strcmp(text_at(message, "type"), "send"));
     telling->bad |=
         buf_printf(telling->out, "\"opcode\":\"%s\",\"bytes\":%zu,",
-                   opcode ? opcode : "text", json_string_length(data)) != 0;
+                   opcode ? opcode : "text", size_of(data, code > 1)) != 0;
     say_body(telling, data, code > 1);
     finish(telling);
 }

@@ -42,6 +42,14 @@ held() { # NUMBER: wait until it is held
     wait_for events "\"kind\":\"flow.held\".*\"number\":$1,\"what\":\"held\""
 }
 
+@test "at 40 columns what is said of held messages is broken between words" {
+    NO_COLOR=1 run -0 "$BATS_TEST_DIRNAME/window.py" 40 "$MITMLAB" proxy \
+        --listen 127.0.0.1:0 --upstream "http://127.0.0.1:$origin" \
+        --hold method -- took ^C
+    [[ $output == *"Held messages are listed here; 'help'"?*"says what to type."* ]]
+    run ! grep -E '^.{42}' <<<"$output"
+}
+
 @test "a request waits, is seen, edited by commands, and goes on" {
     proxy --hold 'request && method == POST'
     curl -sS -m 5 "$url/passes" >/dev/null

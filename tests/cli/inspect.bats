@@ -136,11 +136,27 @@ finish() {
     [[ $output == *"flow 1"*"to 127.0.0.1:"*"GET /a?x=1"*"200 OK"* ]]
     [[ $output == *'POST /raw: \0\x01\xff'* ]]
     [[ $output == *"2 flows"* ]]
+    run ! grep changed <<<"$output"
     run -0 "$MITMLAB" inspect -r out.har --filter 'method == POST'
     [[ $output == *"1 flow of 2"* ]]
     run -0 --separate-stderr "$MITMLAB" inspect -r out.har --json
     [ "$(jq -c '[.events, (.flows | length), .flows[0].requests[0].host]' \
         <<<"$output")" = "[false,2,\"${url#http://}\"]" ]
+}
+
+@test "what rules did is said in words, in captures and in a HAR" {
+    captured --har out.har --rule 'path == /a : replace body alice mallory'
+    curl -sS -m 10 -o /dev/null -d alice "$url/a"
+    finish
+    run -0 "$MITMLAB" inspect -r out.pcapng
+    [[ $output == *"rule 1: path == /a : replace body alice mallory"* ]]
+    [[ $output != *rule.acted* ]]
+    run -0 "$MITMLAB" inspect -r out.har
+    [[ $output == *"POST /a: alice"*"POST /a: mallory - changed"* ]]
+    command -v tshark >/dev/null || lacks tshark
+    run -0 --separate-stderr tshark -r out.pcapng -T fields -e frame.comment \
+        -Y 'frame.comment contains "rule 1: path"'
+    [[ $output == *"mitmlab: rule 1: path == /a"* ]]
 }
 
 @test "other people's HAR, and what is none" {
@@ -153,7 +169,8 @@ finish() {
        "content": {"size": 5, "text": "aGVsbG8=", "encoding": "base64"}}},
     {"request": {"method": "GET", "url": "wss://shop.lab.test/chat", "headers": [1, {}]},
      "response": {"status": 101, "statusText": "", "headers": []},
-     "_webSocketMessages": [{"type": "send", "opcode": 1, "data": "hi", "time": 1}]},
+     "_webSocketMessages": [{"type": "send", "opcode": 1, "data": "hi", "time": 1},
+       {"type": "receive", "opcode": 8, "data": "A+hieWU=", "time": 2}]},
     {"request": {"url": 7}, "response": {"status": 0}}, 9
   ]}
 }
@@ -161,6 +178,7 @@ JSON
     run -0 --separate-stderr "$MITMLAB" inspect -r other.har
     [[ $output == *"shop.lab.test, in TLS"*"GET /basket"*"200 OK: hello"* ]]
     [[ $output == *"ws text to server, 2 bytes: hi"* ]]
+    [[ $output == *"ws close to victim, 5 bytes: "*bye* ]]
     [[ $output == *"4 flows"* ]]
     run -0 "$MITMLAB" inspect -r other.har --filter 'tls && path == /basket && time == 250'
     [[ $output == *"1 flow of 4"* ]]
