@@ -93,30 +93,48 @@ static enum hook_act pass(void *config, struct flow *flow,
     return HOOK_PASS;
 }
 
+/* A stage whose hook wants bodies of requests of up to `most` bytes. */
+static void open_for_bodies(struct stage *stage, struct hook *hook, size_t most)
+{
+    static struct hook *hooks[1];
+    hooks[0] = hook;
+    stage_prepare(stage, "http");
+    stage->options.hooks = hooks;
+    stage->options.hooks_count = 1;
+    stage->options.body_most = most;
+    stage_raise(stage);
+}
+
+static void all_leave(struct stage *stage, struct actor *victim,
+                      struct actor *server)
+{
+    actor_leaves(victim);
+    actor_leaves(server);
+    stage_empties(stage);
+    stage_close(stage);
+}
+
+#define POST_CHUNKS                                                            \
+    "POST / HTTP/1.1\r\nHost: bank.lab.test\r\n"                               \
+    "Transfer-Encoding: chunked\r\n\r\n"
+
 /* A hook wants the body; this one is larger than any that is kept. */
 static void a_body_without_end_is_not_kept(void **state)
 {
     (void)state;
     struct stage stage;
     bool had_body = true;
-    size_t sent;
+    size_t sent, len = 0;
     static char chunk[1029 * 16];
     struct hook hook = {.name = "reader",
                         .config = &had_body,
                         .wants = HOOK_WANTS_REQUEST_BODY,
                         .on_request = pass};
-    struct hook *hooks[] = {&hook};
-    stage_prepare(&stage, "http");
-    stage.options.hooks = hooks;
-    stage.options.hooks_count = 1;
-    stage.options.body_most = BODY_MOST;
-    stage_raise(&stage);
-    size_t len = 0;
+    open_for_bodies(&stage, &hook, BODY_MOST);
     while (len + 1029 <= sizeof chunk)
         len += (size_t)sprintf(chunk + len, "400\r\n%01024d\r\n", 7);
     struct actor victim = victim_enters(&stage);
-    actor_says(&victim, "POST / HTTP/1.1\r\nHost: bank.lab.test\r\n"
-                        "Transfer-Encoding: chunked\r\n\r\n");
+    actor_says(&victim, POST_CHUNKS);
     struct actor server = server_enters(&stage);
     size_t most = flood(&victim, chunk, len, &sent);
     assert_true(sent > 4 * BODY_MOST);
@@ -124,10 +142,53 @@ static void a_body_without_end_is_not_kept(void **state)
     /* The body, and the same bytes with their framing, each in a buffer that
      * doubles; and a block for each direction. */
     assert_in_range(most, BODY_MOST, 4 * BODY_MOST + 4 * BLOCK);
-    actor_leaves(&victim);
-    actor_leaves(&server);
-    stage_empties(&stage);
-    stage_close(&stage);
+    all_leave(&stage, &victim, &server);
+}
+
+/* Of a body in chunks of a byte each six bytes are sent for one that counts. */
+static void framing_without_end_is_not_kept_either(void **state)
+{
+    (void)state;
+    enum { MOST = 1024 * 1024 };
+    struct stage stage;
+    bool had_body = true;
+    size_t sent, len = 0;
+    static char chunks[6 * 4096];
+    struct hook hook = {.name = "reader",
+                        .config = &had_body,
+                        .wants = HOOK_WANTS_REQUEST_BODY,
+                        .on_request = pass};
+    open_for_bodies(&stage, &hook, MOST);
+    while (len + 6 < sizeof chunks)
+        len += (size_t)sprintf(chunks + len, "1\r\nx\r\n");
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, POST_CHUNKS);
+    struct actor server = server_enters(&stage);
+    size_t most = flood(&victim, chunks, len, &sent);
+    assert_true(sent > 2 * MOST);
+    assert_false(had_body);
+    assert_in_range(most, MOST, 4 * MOST);
+    all_leave(&stage, &victim, &server);
+}
+
+/* Whoever names a length need not send it. */
+static void a_length_alone_costs_nothing(void **state)
+{
+    (void)state;
+    struct stage stage;
+    bool had_body = true;
+    struct hook hook = {.name = "reader",
+                        .config = &had_body,
+                        .wants = HOOK_WANTS_REQUEST_BODY,
+                        .on_request = pass};
+    open_for_bodies(&stage, &hook, 64 << 20);
+    struct actor victim = victim_enters(&stage);
+    actor_says(&victim, "POST / HTTP/1.1\r\nHost: bank.lab.test\r\n"
+                        "Content-Length: 50000000\r\n\r\nab");
+    struct actor server = server_enters(&stage);
+    stage_rest(&stage);
+    assert_in_range(held_most(&stage), 1, 4 * BLOCK);
+    all_leave(&stage, &victim, &server);
 }
 
 int main(void)
@@ -137,6 +198,8 @@ int main(void)
         cmocka_unit_test(a_slow_reader_stops_its_server),
         cmocka_unit_test(a_head_without_end_is_refused_soon),
         cmocka_unit_test(a_body_without_end_is_not_kept),
+        cmocka_unit_test(framing_without_end_is_not_kept_either),
+        cmocka_unit_test(a_length_alone_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
