@@ -129,11 +129,10 @@ static enum step no_answer(struct exchange *exchange)
 enum step step_server_died(struct exchange *exchange)
 {
     struct relay *relay = exchange->relay;
-    /* For whom nobody waits any more nothing is asked twice; and a server that
-     * said why it leaves has answered. */
+    /* For whom nobody waits any more nothing is asked twice. */
     bool again = buf_len(&exchange->replay) && !exchange->heard &&
                  again_is_fair(&relay->server, exchange->method) &&
-                 relay->server_alert < 0 && relay->victim.hears == END_HEARS;
+                 relay->victim.hears == END_HEARS;
     if (!again)
         return no_answer(exchange);
     exchange->replays = true;

@@ -359,8 +359,10 @@ static void report_alert(const struct event_where *where, int level, int code)
 }
 
 /* All but two ways to say goodbye end the connection. */
-static void keep_alert(struct relay *relay, bool victim, bool sent, int code)
+static void keep_alert(struct end *end, bool sent, int code)
 {
+    struct relay *relay = end->relay;
+    bool victim = end->leg == LEG_VICTIM;
     char sentence[128];
     bool goodbye =
         code == SSL3_AD_CLOSE_NOTIFY || code == TLS1_AD_USER_CANCELLED;
@@ -372,6 +374,7 @@ static void keep_alert(struct relay *relay, bool victim, bool sent, int code)
         relay->own_alert = code;
         return;
     }
+    end->alerted = true;
     relay->server_alert = code;
     if (relay->state != RELAY_STREAM)
         return;
@@ -383,9 +386,9 @@ static void keep_alert(struct relay *relay, bool victim, bool sent, int code)
 static void on_alert(void *owner, bool sent, int level, int code, uint64_t at,
                      uint64_t len)
 {
-    const struct end *end = owner;
+    struct end *end = owner;
     bool victim = end->leg == LEG_VICTIM;
-    keep_alert(end->relay, victim, sent, code);
+    keep_alert(end, sent, code);
     struct event_where where = facts_where(end);
     where.dir = sent == victim ? DIR_DOWN : DIR_UP;
     where.at = at;

@@ -131,6 +131,25 @@ static void an_early_answer_ends_the_upload(void **state)
     hall_close(hall);
 }
 
+/* It has seen that there is something, and answered in its way. */
+static void a_lane_that_ends_with_an_alert_is_not_asked_again(void **state)
+{
+    (void)state;
+    struct hall *hall = hall_open();
+    int32_t id = framer_asks(&hall->victim, H2_GET, NULL);
+    talker_hears(&hall->servers[0], GET_1);
+    talker_says(&hall->servers[0], OK_HI);
+    seen_is(hall_answered(hall, id), "hi");
+    id = framer_asks(&hall->victim, H2_GET, NULL);
+    talker_hears(&hall->servers[0], GET_1);
+    talker_alerts(&hall->servers[0]);
+    assert_non_null(strstr(hall_answered(hall, id)->head, ":status: 502"));
+    framers_rest(&hall->victim, NULL);
+    assert_int_equal(stage_door(&hall->stage), -1);
+    hall->servers[1].actor.fd = -1;
+    hall_close(hall);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -138,6 +157,7 @@ int main(void)
         cmocka_unit_test(each_lane_shakes_hands_and_verifies),
         cmocka_unit_test(a_lane_that_does_not_verify_carries_nothing),
         cmocka_unit_test(an_early_answer_ends_the_upload),
+        cmocka_unit_test(a_lane_that_ends_with_an_alert_is_not_asked_again),
     };
     return cmocka_run_group_tests(tests, make_authorities, free_authorities);
 }

@@ -204,6 +204,17 @@ STAGE void talker_leaves(struct talker *talker)
     actor_leaves(&talker->actor);
 }
 
+/* It hears what is no record of its peer's, says so in an alert, and leaves. */
+STAGE void talker_alerts(struct talker *talker)
+{
+    static const char record[] = "\x17\3\3\0\x20"
+                                 "0123456789abcdef0123456789abcdef";
+    char byte;
+    SSL_set0_rbio(talker->ssl, BIO_new_mem_buf(record, sizeof record - 1));
+    assert_int_equal(SSL_read(talker->ssl, &byte, 1), -1);
+    actor_leaves(&talker->actor);
+}
+
 STAGE void talker_says_bye(struct talker *talker)
 {
     SSL_shutdown(talker->ssl);
