@@ -320,7 +320,7 @@ void end_vacate(struct end *end)
     end->in_total = end->out_total = 0;
     end->hears = END_HEARS;
     end->says = END_SAYS;
-    end->fin_in = end->pours = end->answered = end->alerted = false;
+    end->fin_in = end->pours = end->alerted = false;
 }
 
 void end_free(struct end *end)

@@ -45,9 +45,8 @@ struct end {
                    pour.h */
     enum end_hears hears;
     enum end_says says;
-    bool fin_in;   /* TCP will bring nothing more */
-    bool answered; /* a server: a request of HTTP/1.1, on this connection */
-    bool alerted;  /* a server: it said in TLS why it leaves */
+    bool fin_in;  /* TCP will bring nothing more */
+    bool alerted; /* a server: it said in TLS why it leaves */
 
     struct buf in;     /* from the wire, not taken yet */
     struct buf clear;  /* with TLS: decrypted, not taken yet */

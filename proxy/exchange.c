@@ -19,8 +19,7 @@ static void start_halves(struct exchange *exchange)
     exchange->request.state = HALF_HEAD;
     exchange->response.state = HALF_IDLE;
     exchange->said_continue = exchange->answering = false;
-    exchange->asked = exchange->heard = exchange->dialled = false;
-    exchange->replays = false;
+    exchange->dialled = false;
 }
 
 void exchange_init(struct exchange *exchange, struct relay *relay)
@@ -63,7 +62,6 @@ static void finish(struct exchange *exchange)
     exchange->line.method_len = 0;
     half_forget(request);
     half_forget(response);
-    worker_discard(exchange->relay->worker, &exchange->replay);
     arena_free(&exchange->arena);
 }
 
@@ -192,7 +190,6 @@ static enum step both_done(struct exchange *exchange)
                  exchange->response.body.framing != HTTP1_TO_CLOSE &&
                  !exchange->relay->worker->stopping;
     bool tunnel = exchange->response.body.framing == HTTP1_TUNNEL;
-    exchange->relay->server.answered |= !exchange->response.answered;
     finish(exchange);
     start_halves(exchange);
     relay_forget_absence(exchange->relay);
@@ -210,8 +207,6 @@ static enum step step_both(struct exchange *exchange)
         return STEP_CUT;
     if (server_spoke(exchange))
         return STEP_OVER;
-    if (exchange->replays)
-        return step_replay(exchange);
     enum step up = step_half(exchange, request);
     if (up > STEP_ON)
         return up;

@@ -66,11 +66,7 @@ struct exchange {
     bool expects;       /* the victim waits for leave to send its body */
     bool last;          /* the victim said that it asks no more */
     bool answering;     /* some of the response went out */
-    bool asked;         /* some of the request did */
-    bool heard;         /* and the server has said something to it */
     bool dialled;       /* the server was tried for this request */
-    bool replays;       /* all of it is to be sent again */
-    struct buf replay;  /* these bytes; empty: that cannot be done */
     struct note_line line;
 };
 

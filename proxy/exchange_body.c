@@ -192,9 +192,6 @@ static enum step send_changed(struct exchange *exchange, struct half *half)
         note_changed(&half->note, &half->message);
     if (half != &exchange->request || half->edited)
         half_changed(exchange, half);
-    if (half == &exchange->request)
-        exchange_keep(exchange, buf_head(&out), buf_len(&out),
-                      half->message.has_body || half_body_done(half));
     bad = end_send(half->to, buf_head(&out), buf_len(&out));
     half->note.sent_end = end_output_at(half->to);
     buf_free(&out);
@@ -336,9 +333,6 @@ int half_send_parsed(struct exchange *exchange, struct half *half)
     if (!half->parsed)
         return 0;
     exchange->answering |= half == &exchange->response;
-    if (!half->swallow && half == &exchange->request)
-        exchange_keep(exchange, half_front(half), half->parsed,
-                      half_body_done(half));
     if (!half->swallow && end_send(half->to, half_front(half), half->parsed))
         return -1;
     buf_consume(half_input(half), half->parsed);

@@ -2,16 +2,11 @@
  *
  * A request that is to go on needs a server that listens. One that left while
  * nothing was asked, or that could not be had before, is tried anew, once a
- * request. What was sent to one that then died without a word is sent again,
- * if the rule of again.h allows it and all of it is still here: once, because
- * the connection is a fresh one then. */
+ * request. What was sent to one that then died is not sent again: the victim
+ * sees a connection that ended. */
 #include "proxy/exchange_parts.h"
 
-#include "proxy/again.h"
-
 #include <stdio.h>
-
-enum { REPLAY_MOST = 64 * 1024 }; /* of a request that is kept for that */
 
 /* ---- our own word, where nobody has a better one ------------------------- */
 
@@ -97,100 +92,44 @@ enum step step_dial(struct exchange *exchange, struct half *half)
     return step == STEP_ON ? exchange_decided(exchange, half, half->act) : step;
 }
 
-/* ---- once more ----------------------------------------------------------- */
+/* ---- one that dies without a word ---------------------------------------- */
 
-void exchange_keep(struct exchange *exchange, const void *bytes, size_t len,
-                   bool whole)
+/* A victim that asks us hears why. One that asks its server sees what that one
+ * did, as it would without us, and may ask again by the same rule (RFC 9112
+ * 9.3.1): what it means that a connection ended now, only the victim knows. */
+static enum step hang_up(struct exchange *exchange, const char *sentence)
 {
-    struct worker *worker = exchange->relay->worker;
-    struct buf *kept = &exchange->replay;
-    bool keep = whole && !exchange->asked && len <= REPLAY_MOST &&
-                again_is_fair(&exchange->relay->server, exchange->method);
-    if (!keep || worker_lend_slip(worker, kept) || buf_append(kept, bytes, len))
-        worker_discard(worker, kept);
-    exchange->asked = true;
-}
-
-static enum step no_answer(struct exchange *exchange)
-{
-    const struct relay *relay = exchange->relay;
-    char sentence[96];
-    if (relay->server_alert >= 0)
-        snprintf(sentence, sizeof sentence,
-                 "the server ended TLS with alert %s",
-                 tls_alert_name(relay->server_alert));
-    else
-        snprintf(sentence, sizeof sentence,
-                 "the server %s the connection without an answer",
-                 relay->server.hears == END_LOST ? "reset" : "ended");
-    return answer_absent(exchange, 502, sentence);
+    struct relay *relay = exchange->relay;
+    if (relay->why == FLOW_DONE)
+        relay->why = FLOW_FAILED;
+    if (options_of(exchange)->on_line)
+        exchange->line.reason = arena_text(&exchange->arena, sentence);
+    switch (relay->server.hears) {
+    case END_LOST:
+        return STEP_CUT;
+    case END_TRUNCATED:
+        return STEP_TRUNCATED;
+    case END_HEARS:
+    case END_TOLD_BYE:
+        break;
+    }
+    return STEP_OVER;
 }
 
 enum step step_server_died(struct exchange *exchange)
 {
-    struct relay *relay = exchange->relay;
-    /* For whom nobody waits any more nothing is asked twice. */
-    bool again = buf_len(&exchange->replay) && !exchange->heard &&
-                 again_is_fair(&relay->server, exchange->method) &&
-                 relay->victim.hears == END_HEARS;
-    if (!again)
-        return no_answer(exchange);
-    exchange->replays = true;
-    exchange->dialled = false;
-    relay_leave_server(relay);
-    return STEP_ON;
-}
-
-static void note_replay(struct exchange *exchange, struct note *note,
-                        const struct http1_head *head, size_t at)
-{
-    struct http1_body body;
-    struct http1_fault fault;
-    struct span data;
-    ssize_t used = 1;
-    const char *bytes = (const char *)buf_head(&exchange->replay);
-    size_t len = buf_len(&exchange->replay);
-    note_head(note, &exchange->relay->victim, head, bytes);
-    note->answered = true; /* how it came has been told */
-    http1_body_init(&body, head, options_of(exchange)->lenient);
-    while (!body.done && used > 0 && at < len) {
-        data = (struct span){0};
-        used = http1_body_read(&body, bytes + at, len - at, &data, &fault);
-        note_body(note, bytes + at + data.at, data.len);
-        at += used > 0 ? (size_t)used : 0;
+    const struct relay *relay = exchange->relay;
+    char sentence[96];
+    /* It says that of us: the victim never met it. */
+    if (relay->server_alert >= 0) {
+        snprintf(sentence, sizeof sentence,
+                 "the server ended TLS with alert %s",
+                 tls_alert_name(relay->server_alert));
+        return answer_absent(exchange, 502, sentence);
     }
-}
-
-/* What goes out once more is told once more, by its place there: what reads
- * the events finds the answer on the same connection. */
-static int send_again(struct exchange *exchange)
-{
-    struct relay *relay = exchange->relay;
-    struct http1_scan scan = {.lenient = options_of(exchange)->lenient};
-    struct http1_head *head = &relay->worker->head;
-    struct http1_fault fault;
-    struct note note = {0};
-    const struct buf *kept = &exchange->replay;
-    ssize_t len = http1_head_read(&scan, HTTP1_REQUEST, NULL,
-                                  (const char *)buf_head(kept), buf_len(kept),
-                                  head, &fault);
-    if (len > 0)
-        note_replay(exchange, &note, head, (size_t)len);
-    note.sent_at = end_output_at(&relay->server);
-    int bad = end_send(&relay->server, buf_head(kept), buf_len(kept));
-    note.sent_end = end_output_at(&relay->server);
-    note_write(&note, &relay->victim, &relay->server, true);
-    note_close(&note);
-    return bad;
-}
-
-enum step step_replay(struct exchange *exchange)
-{
-    bool waits = exchange->relay->victim.hears == END_HEARS;
-    enum step step = waits ? reach(exchange) : no_answer(exchange);
-    if (step != STEP_ON)
-        return step;
-    exchange->replays = false;
-    (void)send_again(exchange); /* else it is heard to have died */
-    return STEP_ON;
+    snprintf(sentence, sizeof sentence,
+             "the server %s the connection without an answer",
+             relay->server.hears == END_LOST ? "reset" : "ended");
+    return exchange->request.forwards ? answer_absent(exchange, 502, sentence)
+                                      : hang_up(exchange, sentence);
 }

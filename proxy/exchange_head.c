@@ -174,7 +174,6 @@ static enum step interim(struct exchange *exchange, size_t used, int status)
 {
     struct half *half = &exchange->response;
     bool ours_was_first = status == 100 && exchange->said_continue;
-    exchange->heard = true;
     if (!ours_was_first && end_send(half->to, half_front(half), used))
         return STEP_CUT;
     buf_consume(half_input(half), used);

@@ -101,13 +101,8 @@ enum step step_dial(struct exchange *exchange, struct half *half);
 /* A hook sends this request to another server than the one before went to, or
  * does so no more: the server that there is gets left. */
 void exchange_follow(struct exchange *exchange);
-enum step step_replay(struct exchange *exchange);
 /* It ended without a word of an answer. */
 enum step step_server_died(struct exchange *exchange);
-/* These bytes of the request are about to go out; `whole`: they are all of
- * it. */
-void exchange_keep(struct exchange *exchange, const void *bytes, size_t len,
-                   bool whole);
 
 /* exchange.c: we answer, or a message breaks a rule and goes no further. */
 enum step step_answer(struct exchange *exchange, int status,

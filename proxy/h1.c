@@ -30,6 +30,7 @@ struct h1_speaker {
     struct stream *current; /* NULL: none, or one that nobody waits for */
     bool discards;          /* the rest of a response that nobody waits for */
     bool last;              /* no message behind this one */
+    bool served;            /* it has carried others before */
     bool bare;              /* what it carries now is no more than a head */
     bool hungry;
 
@@ -91,7 +92,7 @@ static void finish(struct h1_speaker *h1)
     h1->current = NULL;
     h1->discards = h1->in_body = h1->came = h1->went = h1->writes = false;
     h1->interims = 0;
-    h1->base.end->answered = true;
+    h1->served = true;
     if (over)
         end_connection(h1);
 }
@@ -99,7 +100,7 @@ static void finish(struct h1_speaker *h1)
 bool h1_went_stale(const struct speaker *speaker)
 {
     const struct h1_speaker *h1 = (const struct h1_speaker *)speaker;
-    return h1->bare && !h1->in_body && !h1->interims &&
+    return h1->served && h1->bare && !h1->in_body && !h1->interims &&
            !buf_len(end_input(speaker->end));
 }
 

@@ -4,7 +4,6 @@
  * for one is woken when one is free, in the order in which they came. */
 #include "proxy/lanes.h"
 
-#include "proxy/again.h"
 #include "proxy/lane.h"
 #include "proxy/relay_parts.h"
 #include "proxy/stream.h"
@@ -167,8 +166,12 @@ static bool approach(struct lanes *lanes, struct lane *lane)
     return true;
 }
 
-/* The stream that it carried, if any, is told, or asks again elsewhere. Later
- * nobody may think that it carried them. */
+/* The stream that it carried, if any, is told, or asks again elsewhere: the
+ * victim does not see these connections, so it is ours to notice when one was
+ * closed because it was idle, and asking twice is as good as asking once (RFC
+ * 9110 9.2.2, RFC 9112 9.3.1). One that ends a fresh connection without a word,
+ * or any with an alert of TLS, has answered in its way, and is not to have
+ * twice the load. Later nobody may think that it carried them. */
 static void lose(struct lanes *lanes, struct lane *lane)
 {
     struct speaker *lost = lane->speaker;
@@ -178,8 +181,8 @@ static void lose(struct lanes *lanes, struct lane *lane)
         if (stream->request.to != lost)
             continue;
         stream->request.to = stream->response.from = &lanes->base;
-        bool again =
-            stale && again_is_fair(lane->end, stream->request.message.method);
+        bool again = stale && !lane->end->alerted &&
+                     method_is_idempotent(stream->request.message.method);
         if (stream->on_server && !(again && stream_again(stream)))
             stream_came_reset(stream, &lanes->base, STREAM_INTERNAL_ERROR);
     }

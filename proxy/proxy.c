@@ -59,7 +59,8 @@ static void free_worker(struct worker *worker)
     leaves_free(worker->leaves);
     tls_free(worker->tls);
     pour_close(worker);
-    worker_free_spares(worker);
+    for (unsigned i = 0; i < worker->spares_count; i++)
+        buf_free(&worker->spares[i]);
 }
 
 static void on_handle_closed(uv_handle_t *handle);

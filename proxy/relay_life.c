@@ -169,7 +169,7 @@ size_t relay_held(const struct relay *relay)
 {
     return end_held(&relay->victim) + end_held(&relay->server) +
            half_held(&relay->exchange.request) +
-           half_held(&relay->exchange.response) + relay->exchange.replay.room +
+           half_held(&relay->exchange.response) +
            (relay->streams ? streams_held(relay->streams) : 0) +
            (relay->lanes ? lanes_held(relay->lanes) : 0);
 }

@@ -86,8 +86,8 @@ struct speaker *h1_speaker_new(struct streams *streams, struct end *end);
  * It becomes relay->lanes, which outlives it. */
 struct speaker *lanes_speaker_new(struct streams *streams);
 
-/* The server ended the connection, and said not a byte to the request that was
- * on its way there, which was a head and no more. */
+/* A connection that had carried others ended, and the server said not a byte to
+ * the request that was on its way there, which was a head and no more. */
 bool h1_went_stale(const struct speaker *speaker);
 struct speaker *streams_speak(struct streams *streams, struct end *end,
                               bool h2);

@@ -95,7 +95,7 @@ void stream_came_reset(struct stream *stream, struct speaker *from,
                        uint32_t error);
 
 /* The connection on which it went to the server is no more, and to ask again on
- * another one is fair (again.h): do so, unless it has been done before. False:
+ * another one is fair: do so, unless it has been done before. False:
  * nothing was done. */
 bool stream_again(struct stream *stream);
 

@@ -6,23 +6,11 @@
 
 #include <stdlib.h>
 
-int shelf_make(struct buf *buf, size_t room)
+int worker_make_block(struct buf *buf)
 {
-    uint8_t *bytes = malloc(room);
+    uint8_t *bytes = malloc(WORKER_BLOCK);
     if (!bytes)
         return -1;
-    *buf = (struct buf){.bytes = bytes, .room = room};
+    *buf = (struct buf){.bytes = bytes, .room = WORKER_BLOCK};
     return 0;
-}
-
-static void clear(struct shelf *shelf)
-{
-    while (shelf->count)
-        buf_free(&shelf->spares[--shelf->count]);
-}
-
-void worker_free_spares(struct worker *worker)
-{
-    clear(&worker->blocks);
-    clear(&worker->slips);
 }

@@ -19,15 +19,7 @@ struct tls;
 
 enum {
     WORKER_BLOCK = 64 * 1024, /* what one read may bring */
-    WORKER_SLIP = 1024,       /* what is remembered of a usual request */
-    WORKER_SPARES = 16,       /* empty blocks kept for the next turn, */
-    WORKER_SLIPS = 128,       /* and slips for the next requests */
-};
-
-/* Empty allocations of one size that wait for their next use. */
-struct shelf {
-    struct buf spares[WORKER_SLIPS];
-    unsigned count;
+    WORKER_SPARES = 16,       /* empty blocks kept for the next turn */
 };
 
 struct worker {
@@ -45,7 +37,8 @@ struct worker {
     void (*drop)(struct worker *worker, uv_stream_t *listener);
     struct post post; /* calls of other threads */
 
-    struct shelf blocks, slips;
+    struct buf spares[WORKER_SPARES];
+    unsigned spares_count;
 
     int pipe[2]; /* see pour.h */
     bool piped, pipe_fails;
@@ -56,43 +49,27 @@ struct worker {
     uint8_t hello_scratch[HELLO_MOST];
 };
 
-/* For the functions below only. */
-int shelf_make(struct buf *buf, size_t room);
-
-static inline int shelf_lend(struct shelf *shelf, struct buf *buf, size_t room)
-{
-    if (buf->bytes)
-        return 0;
-    if (!shelf->count)
-        return shelf_make(buf, room);
-    *buf = shelf->spares[--shelf->count];
-    return 0;
-}
+/* For worker_lend() only. */
+int worker_make_block(struct buf *buf);
 
 /* Give `buf` a block if it has no allocation; -1 when memory is out. A turn
  * that ends with the buffer empty gives it back: idle connections hold none. */
 static inline int worker_lend(struct worker *worker, struct buf *buf)
 {
-    return shelf_lend(&worker->blocks, buf, WORKER_BLOCK);
-}
-
-/* The same for little that is kept for long. */
-static inline int worker_lend_slip(struct worker *worker, struct buf *buf)
-{
-    return shelf_lend(&worker->slips, buf, WORKER_SLIP);
+    if (buf->bytes)
+        return 0;
+    if (!worker->spares_count)
+        return worker_make_block(buf);
+    *buf = worker->spares[--worker->spares_count];
+    return 0;
 }
 
 /* Take the allocation back, whatever is in it. */
 static inline void worker_discard(struct worker *worker, struct buf *buf)
 {
-    bool block = buf->room == WORKER_BLOCK;
-    struct shelf *shelf = block ? &worker->blocks : &worker->slips;
-    unsigned most = block                      ? WORKER_SPARES
-                    : buf->room == WORKER_SLIP ? WORKER_SLIPS
-                                               : 0;
-    if (shelf->count < most) {
+    if (buf->room == WORKER_BLOCK && worker->spares_count < WORKER_SPARES) {
         buf_clear(buf);
-        shelf->spares[shelf->count++] = *buf;
+        worker->spares[worker->spares_count++] = *buf;
         *buf = (struct buf){0};
     } else {
         buf_free(buf);
@@ -105,8 +82,5 @@ static inline void worker_take_back(struct worker *worker, struct buf *buf)
     if (buf->bytes && !buf_len(buf))
         worker_discard(worker, buf);
 }
-
-/* Free what is on the shelves. */
-void worker_free_spares(struct worker *worker);
 
 #endif

@@ -88,7 +88,8 @@ static void close_scene(struct scene *scene)
         end_free(ends[i]);
     lanes_free(relay->lanes);
     arena_free(&relay->flow.arena);
-    worker_free_spares(&scene->worker);
+    for (unsigned i = 0; i < scene->worker.spares_count; i++)
+        buf_free(&scene->worker.spares[i]);
     CHECK(!uv_loop_close(&scene->loop));
     free(relay);
 }

@@ -420,33 +420,6 @@ static void a_malformed_response_becomes_502(void **state)
     }
 }
 
-static void a_server_that_leaves_without_a_word_is_502(void **state)
-{
-    (void)state;
-    static const char post[] =
-        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
-    for (int resets = 0; resets < 2; resets++) {
-        struct stage stage;
-        stage_open(&stage);
-        struct actor victim = victim_enters(&stage);
-        actor_says(&victim, post);
-        struct actor server = server_enters(&stage);
-        actor_hears(&server, post);
-        if (resets)
-            actor_resets(&server);
-        else
-            actor_leaves(&server);
-        const char *heard = actor_hears_all(&victim);
-        assert_memory_equal(heard, "HTTP/1.1 502 ", 13);
-        assert_non_null(strstr(heard, resets ? "reset the connection"
-                                             : "ended the connection"));
-        actor_leaves(&victim);
-        stage_empties(&stage);
-        assert_true(stage_has_event(&stage, "http.response", "\"status\":502"));
-        stage_close(&stage);
-    }
-}
-
 static void nobody_listening_is_502_and_an_event(void **state)
 {
     (void)state;
@@ -861,7 +834,6 @@ int main(void)
         cmocka_unit_test(bad_chunks_cut_the_server_off_before_it_has_all),
         cmocka_unit_test(a_leniency_lets_one_flaw_pass),
         cmocka_unit_test(a_malformed_response_becomes_502),
-        cmocka_unit_test(a_server_that_leaves_without_a_word_is_502),
         cmocka_unit_test(nobody_listening_is_502_and_an_event),
         cmocka_unit_test(a_name_outside_of_the_lab_is_502),
         cmocka_unit_test(without_an_upstream_the_host_field_says_where),
