@@ -135,6 +135,29 @@ static void interim_answers_without_an_end_hit_their_stream(void **state)
     down_free(down);
 }
 
+static void interim_answers_of_http2_have_an_end_too(void **state)
+{
+    (void)state;
+    struct up *up = up_new("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    nghttp2_nv field = {(uint8_t *)":status", (uint8_t *)"103", 7, 3, 0};
+    unsigned heard = 0;
+    up_asked(up, 1);
+    for (int i = 0; i < 100; i++) {
+        nghttp2_submit_headers(up->server.session, 0, 1, NULL, &field, 1, NULL);
+        framer_turns(&up->server);
+        stage_turn(&up->stage);
+    }
+    framer_answers(&up->server, 1, ":status: 204\n", NULL);
+    framer_turns(&up->server);
+    const char *at = actor_hears_all(&up->victim);
+    while ((at = strstr(at, "HTTP/1.1 103 "))) {
+        heard++;
+        at++;
+    }
+    assert_in_range(heard, 1, 99);
+    up_free(up);
+}
+
 static void interim_answers_go_down_to_those_who_know_them(void **state)
 {
     (void)state;
@@ -317,6 +340,7 @@ int main(void)
         cmocka_unit_test(a_server_of_http2_may_answer_early_too),
         cmocka_unit_test(interim_answers_go_on_as_they_come),
         cmocka_unit_test(interim_answers_without_an_end_hit_their_stream),
+        cmocka_unit_test(interim_answers_of_http2_have_an_end_too),
         cmocka_unit_test(interim_answers_go_down_to_those_who_know_them),
         cmocka_unit_test(nobody_changes_the_protocol_of_a_stream),
         cmocka_unit_test(the_servers_leave_reaches_the_victim),

@@ -191,6 +191,36 @@ static void a_length_alone_costs_nothing(void **state)
     all_leave(&stage, &victim, &server);
 }
 
+/* Those beyond the cap may hear why they are turned away, but not all of them
+ * at a time. */
+static void few_are_turned_away_at_a_time(void **state)
+{
+    (void)state;
+    enum { MANY = 60, FEW = 20 };
+    struct stage stage;
+    struct actor victims[MANY];
+    unsigned most = 0, closed = 0;
+    stage_prepare(&stage, "http");
+    stage.options.relays_most = 2;
+    stage_raise(&stage);
+    for (unsigned i = 0; i < MANY; i++) {
+        victims[i] = victim_enters(&stage);
+        stage_turn(&stage);
+        unsigned flows = proxy_flows(stage.proxy);
+        most = flows > most ? flows : most;
+    }
+    stage_rest(&stage);
+    for (unsigned i = 0; i < MANY; i++) {
+        actor_listens(&victims[i]);
+        closed += victims[i].eof || victims[i].reset;
+        actor_leaves(&victims[i]);
+    }
+    assert_in_range(most, 3, FEW);
+    assert_true(closed >= MANY - FEW);
+    stage_empties(&stage);
+    stage_close(&stage);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -200,6 +230,7 @@ int main(void)
         cmocka_unit_test(a_body_without_end_is_not_kept),
         cmocka_unit_test(framing_without_end_is_not_kept_either),
         cmocka_unit_test(a_length_alone_costs_nothing),
+        cmocka_unit_test(few_are_turned_away_at_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
