@@ -82,9 +82,8 @@ struct relay {
     bool met;           /* it is known who the victim is, and was told */
     const char *misled; /* why the head of a balancer is refused; NULL */
     struct target target;
-    const struct target
-        *sent_to; /* a hook wants this request to go there; NULL:
-                                     to `target`. See message.h */
+    /* A hook wants this request to go there (message.h); NULL: to `target`. */
+    const struct target *sent_to;
     enum target_protocol protocol;
     struct sight *sight; /* of a sealed flow; NULL: nobody wants to know */
     const char *refusal; /* why the server is not even tried; NULL */
