@@ -193,6 +193,9 @@ static const char *const misdeeds[] = {
     "while true do pcall(function() while true do end end) end",
     "local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end",
     "local s = ('x'):rep(1e9)",
+    /* These would come to an end. */
+    "for i = 1, 5e7 do end",
+    "local s = ('x'):rep(1e8)",
     "io.write('x')",
     "os.exit(1)",
     "require('os')",
