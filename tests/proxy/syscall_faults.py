@@ -70,10 +70,11 @@ def start_origin():
 
 class Proxy:
     def __init__(self, program, origin):
+        self.said = tempfile.TemporaryFile(mode="w+")
         self.process = subprocess.Popen(
             [program, "proxy", "--json", "--listen", "127.0.0.1:0",
              "--upstream", f"http://127.0.0.1:{origin}", "--workers", "1"],
-            stdout=subprocess.PIPE)
+            stdout=subprocess.PIPE, stderr=self.said)
         while True:
             line = self.process.stdout.readline()
             if not line:
@@ -90,8 +91,11 @@ class Proxy:
             pass
 
     def end(self):
+        """Exit code, and what was said on standard error."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        code = self.process.wait(20)
+        self.said.seek(0)
+        return code, self.said.read()
 
 
 def trace(proxy, log, calls, error, when):
@@ -137,8 +141,10 @@ def try_fault(program, origin, fault):
     stays = fault[0].split(",")[0] not in ("read", "write")
     kept = not stays or ask(proxy.port, friend)
     after = ask(proxy.port)
-    code = proxy.end()
-    good = met and served and kept and after and code == 0
+    code, said = proxy.end()
+    # Some of the calls that fail write events, and who loses those says so.
+    lost = code == 3 and "not all events could be written" in said
+    good = met and served and kept and after and (code == 0 or lost)
     print(f"{'ok ' if good else 'BAD'} {fault[0]} {fault[1]}: {met} times, "
           f"{served} of {ROUNDS} served, friend {'kept' if kept else 'lost'}, "
           f"{'served' if after else 'silent'} afterwards, exit {code}",
