@@ -3,6 +3,7 @@
  * Questions of DNS through the proxy: what hooks are shown and make of it, and
  * that every handle comes back, whoever leaves first. */
 #include "proxy/dns.h"
+#include "proxy/dns_relay.h"
 #include "tests/proxy/stage.h"
 
 #define BANK                                                                   \
@@ -253,6 +254,50 @@ static void tcp_is_answered_over_tcp(void **state)
     scene_close(&scene);
 }
 
+/* ---- too much ------------------------------------------------------------ */
+
+static void questions_under_way_have_a_limit(void **state)
+{
+    (void)state;
+    struct scene scene = {0};
+    uint8_t bytes[512];
+    unsigned came = 0;
+    scene_open(&scene, false);
+    for (unsigned i = 0; i < 2 * DNS_QUERIES_MOST; i++) {
+        victim_asks(&scene);
+        for (int turns = 0; turns < 3; turns++)
+            uv_run(&scene.stage.loop, UV_RUN_NOWAIT);
+        came += recv(scene.resolver, bytes, sizeof bytes, 0) > 0;
+    }
+    stage_rest(&scene.stage);
+    while (recv(scene.resolver, bytes, sizeof bytes, 0) > 0)
+        came++;
+    assert_int_equal(came, DNS_QUERIES_MOST);
+    scene_close(&scene);
+}
+
+static void visitors_over_tcp_have_a_limit(void **state)
+{
+    (void)state;
+    enum { MANY = DNS_VISITORS_MOST + 30 };
+    struct scene scene = {0};
+    struct actor victims[MANY];
+    unsigned closed = 0;
+    scene_open(&scene, true);
+    for (unsigned i = 0; i < MANY; i++) {
+        victims[i] = victim_enters(&scene.stage);
+        stage_turn(&scene.stage);
+    }
+    stage_rest(&scene.stage);
+    for (unsigned i = 0; i < MANY; i++) {
+        actor_listens(&victims[i]);
+        closed += victims[i].eof || victims[i].reset;
+        actor_leaves(&victims[i]);
+    }
+    assert_int_equal(closed, MANY - DNS_VISITORS_MOST);
+    scene_close(&scene);
+}
+
 static void a_victim_may_leave_before_its_answer(void **state)
 {
     (void)state;
@@ -281,6 +326,8 @@ int main(void)
         cmocka_unit_test(an_answer_may_be_cut_too),
         cmocka_unit_test(a_stop_ends_what_is_under_way),
         cmocka_unit_test(tcp_is_answered_over_tcp),
+        cmocka_unit_test(questions_under_way_have_a_limit),
+        cmocka_unit_test(visitors_over_tcp_have_a_limit),
         cmocka_unit_test(a_victim_may_leave_before_its_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

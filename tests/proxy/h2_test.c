@@ -383,31 +383,48 @@ static void header_fields_have_a_limit(void **state)
     close_scene(scene);
 }
 
-/* A field that is said once and pointed at twenty times: HPACK makes few bytes
- * of it, and they count as what they stand for (RFC 9113 10.5.1). */
+/* A field that is said once and then pointed at again and again: HPACK makes
+ * few bytes of it, and they count as what they stand for (RFC 9113 10.5.1). */
+static void say_packed(struct scene *scene, unsigned times)
+{
+    enum { VALUE = 3900, HEAD = 9, FIELD = 14, TIMES_MOST = 100 };
+    static const uint8_t field[FIELD] = {0x82, 0x84, 0x86, 0x41, 1,
+                                         'a',  0x40, 3,    'x',  '-',
+                                         'a',  0x7f, 0xbd, 0x1d};
+    uint8_t frame[HEAD + FIELD + VALUE + TIMES_MOST];
+    size_t len = FIELD + VALUE + times;
+    const uint8_t head[HEAD] = {
+        0, (uint8_t)(len >> 8), (uint8_t)len, 1, 5, 0, 0, 0, 1};
+    memcpy(frame, head, HEAD);
+    memcpy(frame + HEAD, field, FIELD);
+    memset(frame + HEAD + FIELD, 'y', VALUE);
+    memset(frame + HEAD + FIELD + VALUE, 0xbe, times);
+    actor_says_bytes(&scene->victim.actor, frame, HEAD + len);
+}
+
 static void packed_fields_count_unpacked(void **state)
 {
     (void)state;
-    enum { VALUE = 3900, TIMES = 20, HEAD = 9, FIELD = 13 };
-    static const uint8_t field[FIELD] = {
-        0x82, 0x84, 0x86, 0x41, 1, 'a', 0x40, 3, 'x', '-', 'a', 0x7f, 0xbd};
-    uint8_t frame[HEAD + FIELD + 1 + VALUE + TIMES] = {0};
-    size_t len = sizeof frame - HEAD, at = HEAD + FIELD;
-    const uint8_t head[HEAD] = {
-        0, (uint8_t)(len >> 8), (uint8_t)len, 1, 5, 0, 0, 0, 1};
     struct scene *scene = scene_new();
     open_scene(scene);
     framers_rest(&scene->victim, &scene->server);
-    memcpy(frame, head, HEAD);
-    memcpy(frame + HEAD, field, FIELD);
-    frame[at++] = 0x1d;
-    memset(frame + at, 'y', VALUE);
-    memset(frame + at + VALUE, 0xbe, TIMES);
-    actor_says_bytes(&scene->victim.actor, frame, sizeof frame);
+    say_packed(scene, 20);
     stage_rest(&scene->stage);
     assert_true(
         stage_has_event(&scene->stage, "http.refused", "\"status\":431"));
     assert_int_equal(scene->server.count, 0);
+    close_scene(scene);
+}
+
+static void a_flood_of_packed_fields_ends_it(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_new();
+    open_scene(scene);
+    framers_rest(&scene->victim, &scene->server);
+    say_packed(scene, 80);
+    FRAMERS_UNTIL(&scene->victim, &scene->server, scene->victim.goaway);
+    assert_int_equal(scene->victim.goaway_error, NGHTTP2_ENHANCE_YOUR_CALM);
     close_scene(scene);
 }
 
@@ -598,6 +615,7 @@ int main(void)
         cmocka_unit_test(what_is_malformed_goes_no_further),
         cmocka_unit_test(header_fields_have_a_limit),
         cmocka_unit_test(packed_fields_count_unpacked),
+        cmocka_unit_test(a_flood_of_packed_fields_ends_it),
         cmocka_unit_test(one_request_after_the_other_taken_back_ends_it),
         cmocka_unit_test(frames_that_bring_nothing_end_it),
         cmocka_unit_test(a_slow_reader_holds_up_nobody_else),
