@@ -259,7 +259,8 @@ static void add_changes(struct report *report, const struct fact *message,
         return;
     }
     for (const struct fact *it = message;
-         it-- > report->facts && back++ < NEAR_FACTS && !stream_of(message);) {
+         it > report->facts && back++ < NEAR_FACTS && !stream_of(message);) {
+        it--;
         if (it->flow != message->flow || !text_same(it->place, message->place))
             continue;
         bool here =
