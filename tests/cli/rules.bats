@@ -119,6 +119,9 @@ peak() { # of the proxy's memory, in KiB
     run -0 get -o bomb -w '%{http_code} %header{content-encoding}' "$url/bomb"
     [ "$output" = "200 gzip" ]
     [ "$(gzip -dc bomb | wc -c)" = 268435456 ]
+    # Opened and closed again it would be other bytes.
+    run -0 get -o direct "http://127.0.0.1:$origin/bomb"
+    cmp direct bomb
     [ "$(($(peak) - before))" -lt 64000 ]
 }
 
