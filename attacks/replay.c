@@ -68,18 +68,15 @@ static enum hook_act on_request(void *config, struct flow *flow,
     size_t len = buf_len(&response->body);
     bool bad =
         message_set_body(answer, len ? buf_head(&response->body) : NULL, len);
-    answer->fields =
-        response->fields_count
-            ? arena_alloc(request->arena,
-                          (response->fields_count + 1) * sizeof *answer->fields)
-            : NULL;
-    if (bad || (response->fields_count && !answer->fields))
+    unsigned room = response->fields_count + 1;
+    answer->fields = arena_alloc(request->arena, room * sizeof *answer->fields);
+    if (bad || !answer->fields)
         return HOOK_PASS;
     if (response->fields_count)
         memcpy(answer->fields, response->fields,
                response->fields_count * sizeof *answer->fields);
     answer->fields_count = response->fields_count;
-    answer->fields_room = response->fields_count + 1;
+    answer->fields_room = room;
     answer->coding = response->coding;
     message_remove_field(answer, "Connection");
     message_remove_field(answer, "Keep-Alive");
