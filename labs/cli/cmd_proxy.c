@@ -9,6 +9,7 @@
 #include "proxy/way.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,12 +58,24 @@ static void look_for_lost_events(struct proxy_setup *setup)
     proxy_note_late(setup, &err);
 }
 
+/* Bodies that are kept are large, and come and go. Left to itself, malloc()
+ * gives their pages back each time and takes them anew, which costs more than
+ * all that is done with them: 96 instead of 37 microseconds for an edited page
+ * of 64 KiB. This much stays ours at most. */
+static void keep_pages(void)
+{
+    enum { KEPT = 4 << 20, FROM_HEAP = 1 << 20 };
+    mallopt(M_TRIM_THRESHOLD, KEPT);
+    mallopt(M_MMAP_THRESHOLD, FROM_HEAP);
+}
+
 /* Returns the exit code; why has been said. */
 static int serve(const struct proxy_wishes *wishes)
 {
     struct proxy_setup setup = {0};
     struct err err = ERR_INIT;
     int rc = 0;
+    keep_pages();
     event_open(wishes->look.json, "attacker");
     event_keep_going();
     setup.options.on_ready = on_ready;
