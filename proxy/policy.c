@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEVEL_MOST = 5, NAMES_MOST = 256 };
+enum { LEVEL_MOST = 5, NAMES_MOST = 256, CIPHER_MOST = 512 };
 
 static int usage(struct err *err, const char *what, const char *word,
                  const char *const *names)
@@ -148,9 +148,11 @@ static int take_cipher(const char *word, struct policy *out, struct err *err)
 {
     bool suite = !strncmp(word, "TLS_", 4);
     const char *bare = word + strspn(word, "!+-");
-    if (*bare != '@' &&
-        !try_out(suite ? SSL_CTX_set_ciphersuites : SSL_CTX_set_cipher_list,
-                 bare))
+    char list[CIPHER_MOST];
+    /* @STRENGTH and @SECLEVEL say something about others. */
+    snprintf(list, sizeof list, "%s%s", *bare == '@' ? "ALL:" : "", bare);
+    if (!try_out(suite ? SSL_CTX_set_ciphersuites : SSL_CTX_set_cipher_list,
+                 list))
         return no_such_suite(bare, err);
     return suite ? append(out->suites, sizeof out->suites, word, err)
                  : append(out->ciphers, sizeof out->ciphers, word, err);

@@ -61,6 +61,8 @@ static const struct {
     {"ciphers=ECDHE-RSA-AES128-SHAA", "did you mean ECDHE-RSA-AES128-SHA?"},
     {"ciphers=TLS_AES_128_GCM_SHA265", "did you mean TLS_AES_128_GCM_SHA256?"},
     {"ciphers=!AES128-SAH", "AES128-SAH"},
+    {"ciphers=ALL:@STRENGHT", "\"@STRENGHT\""},
+    {"ciphers=@SECLEVEL=9", "\"@SECLEVEL=9\""},
     {"alpn=1:2:3:4:5:6:7:8:9", "at most 8"},
     {"alpn=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "longer than"},
     {"resume=yes", "way to resume \"yes\""},
