@@ -29,10 +29,11 @@ static unsigned distance(const char *a, const char *b)
 const char *nearest(const char *word, const char *const *names)
 {
     const char *best = NULL;
-    unsigned least = 3 + (unsigned)strlen(word) / 4;
+    unsigned len = (unsigned)strlen(word), least = 3 + len / 4;
     for (; *names; names++) {
         unsigned far = distance(word, *names);
-        if (far < least) {
+        /* Of a short word that is wrong by more, little is left. */
+        if (far < least && (far <= 2 || 2 * far <= len)) {
             least = far;
             best = *names;
         }

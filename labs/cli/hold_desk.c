@@ -185,7 +185,8 @@ static void serve_client(struct hold_desk *desk)
     buf_free(&out);
 }
 
-static int edit(struct hold_desk *desk, const char *word, struct err *err)
+static int edit(struct hold_desk *desk, const char *word, struct buf *out,
+                struct err *err)
 {
     struct buf text = {0};
     char line[32];
@@ -198,6 +199,8 @@ static int edit(struct hold_desk *desk, const char *word, struct err *err)
              hold_put(desk->hold, number, (char *)buf_head(&text),
                       buf_len(&text), err);
     buf_free(&text);
+    if (!rc)
+        (void)buf_printf(out, "edited %u\n", number);
     return rc;
 }
 
@@ -222,12 +225,12 @@ static void obey_typed(struct hold_desk *desk, const char *line)
     struct err err = ERR_INIT;
     line += strspn(line, " \t");
     bool edits = !strncmp(line, "edit", 4) && (!line[4] || line[4] == ' ');
-    int rc = edits ? edit(desk, line + 4, &err)
+    int rc = edits ? edit(desk, line + 4, &out, &err)
                    : hold_command(desk->hold, line, &out, &err);
     if (rc)
         (void)buf_printf(&out, "no: %s\n", err.text);
     hold_desk_print(rc ? "" : line, &out);
-    fputs("> ", stdout);
+    /* No prompt: lines of traffic come at any time and would stand behind it. */
     fflush(stdout);
     buf_free(&out);
 }

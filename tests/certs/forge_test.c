@@ -6,6 +6,7 @@
 
 #include "certs/keys.h"
 #include "certs/mint.h"
+#include "certs/nearest.h"
 #include "certs/verify.h"
 
 #include <openssl/x509v3.h>
@@ -497,6 +498,9 @@ static void an_unknown_id_has_a_nearest_one(void **state)
     assert_null(forgery_find("t99"));
     assert_string_equal(forgery_nearest("t99")->id, "t12");
     assert_string_equal(forgery_nearest("T3")->id, "t03");
+    static const char *const words[] = {"list", "show", NULL};
+    assert_string_equal(nearest("lits", words), "list");
+    assert_null(nearest("pass", words));
     assert_string_equal(forgery_nearest("c1")->id, "c01");
     assert_null(forgery_nearest("?"));
     assert_null(forgery_nearest(""));

@@ -65,7 +65,7 @@ wait_for("did you mean show")
 type_line("show 1")
 wait_for("to=alice")
 type_line("edit 1")
-wait_for(r"edit 1\s+> ")
+wait_for("edited 1")
 type_line("go 1")
 got = victim.communicate()[0].decode().splitlines()[-1]
 wait_for("sent 1")
