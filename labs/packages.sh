@@ -9,7 +9,7 @@ BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config
 TEST_PACKAGES="clang libclang-rt-14-dev clang-format libcmocka-dev bats
     tshark wireshark-common curl wget openssl strace procps iproute2
     nghttp2-client nghttp2-server node-llhttp python3 python3-websockets
-    bind9-dnsutils zsh fish mandoc"
+    bind9-dnsutils haproxy jq zstd zsh fish mandoc"
 
 installed() {
     dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^ii'
