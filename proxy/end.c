@@ -258,11 +258,6 @@ void end_flush(struct end *end)
     worker_take_back(worker, &end->clear);
 }
 
-bool end_all_said(const struct end *end)
-{
-    return !end_blocked(end) && (!end->open || end->says != END_FINISHES);
-}
-
 bool end_all_heard(const struct end *end)
 {
     char byte;

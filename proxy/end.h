@@ -103,9 +103,6 @@ static inline bool end_blocked(const struct end *end)
     return buf_len(&end->flying) || buf_len(&end->out);
 }
 
-/* Nothing is to be sent any more, and TCP has all of it. */
-bool end_all_said(const struct end *end);
-
 /* Nothing came that was not taken: close(2) would not become a reset, which
  * destroys what is on its way to the peer. */
 bool end_all_heard(const struct end *end);

@@ -70,12 +70,12 @@ void exchange_follow(struct exchange *exchange)
 
 /* ---- reaching it --------------------------------------------------------- */
 
-static enum step reach(struct exchange *exchange)
+enum step step_dial(struct exchange *exchange, struct half *half)
 {
     struct relay *relay = exchange->relay;
     const struct absence *absent = &relay->absent;
     if (relay_has_server(relay))
-        return STEP_ON;
+        return exchange_decided(exchange, half, half->act);
     if (absent->status)
         return answer_absent(exchange, absent->status, absent->reason);
     if (exchange->dialled)
@@ -84,12 +84,6 @@ static enum step reach(struct exchange *exchange)
                              "asked");
     exchange->dialled = true;
     return STEP_DIAL;
-}
-
-enum step step_dial(struct exchange *exchange, struct half *half)
-{
-    enum step step = reach(exchange);
-    return step == STEP_ON ? exchange_decided(exchange, half, half->act) : step;
 }
 
 /* ---- one that dies without a word ---------------------------------------- */

@@ -95,7 +95,7 @@ bool half_open_mill(struct exchange *exchange, struct half *half);
 void half_close_mill(struct half *half);
 enum step step_mill_body(struct exchange *exchange, struct half *half);
 
-/* exchange_dial.c: the server is reached, and asked again. */
+/* exchange_dial.c: the server is reached, left for another, or found dead. */
 enum step step_dial(struct exchange *exchange, struct half *half);
 
 /* A hook sends this request to another server than the one before went to, or

@@ -304,8 +304,8 @@ static bool seen_out(const struct relay *relay)
     const struct end *victim = &relay->victim, *server = &relay->server;
     return !relay->streams && exchange_was_last(&relay->exchange) &&
            !victim->tls.ssl && !server->tls.ssl && !options_of(relay)->wire &&
-           end_all_heard(victim) && end_all_said(victim) &&
-           end_all_said(server);
+           !end_blocked(victim) && !end_blocked(server) &&
+           end_all_heard(victim);
 }
 
 enum relay_state relay_step_stream(struct relay *relay)

@@ -116,9 +116,10 @@ static int begin_server_tls(struct relay *relay, struct end *server,
     struct tls_wish wish = {
         .verify_name = identity,
         .alpn = {buf_head(&offered.list), buf_len(&offered.list)}};
-    wish.server_name = target_is_number(relay_target(relay)) || !*identity
-                           ? relay->sent_to ? NULL : relay->flow.server_name
-                           : identity;
+    if (*identity && !target_is_number(relay_target(relay)))
+        wish.server_name = identity;
+    else if (!relay->sent_to)
+        wish.server_name = relay->flow.server_name;
     name_session(relay, identity, wish.alpn, session, sizeof session);
     wish.session = session;
     wish.staple = options_of(relay)->terms.victim.staple && relay->wants_staple;
